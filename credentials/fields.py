@@ -1,0 +1,205 @@
+"""Model fields for the properties of credentials: plain texts, hosts, lists of texts, JSON objects."""
+
+import json
+import re
+import unicodedata
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from credentials import json_values
+
+# Characters that turn or hide text: "paid‮txt.exe" is the classic. Joiners stay, scripts and emoji need them.
+HIDING = set("\u200b\u200e\u200f\u2060\ufeff\u061c") | {
+    chr(code) for span in ((0x202A, 0x202F), (0x2066, 0x206A)) for code in range(*span)
+}
+
+
+def plain_text(value: str) -> None:
+    """Raise ValidationError where a text holds characters that cannot be stored or that hide what it says."""
+    for position, character in enumerate(value, start=1):
+        if character in HIDING or unicodedata.category(character) in ("Cc", "Cs"):
+            raise ValidationError(
+                _("Character %(position)d is invisible or a control character: leave it out."),
+                code="characters",
+                params={"position": position},
+            )
+
+
+class PlainTextField(models.CharField):
+    """One line of visible text, stored in Unicode's composed form and without spaces around it."""
+
+    default_validators = [plain_text]
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        kwargs.setdefault("max_length", 255)
+        super().__init__(*args, **kwargs)
+
+    def to_python(self, value):
+        value = super().to_python(value)
+        return unicodedata.normalize("NFC", value).strip() if isinstance(value, str) else value
+
+
+class HostField(PlainTextField):
+    """The host of one customer at a provider. Never a URL: the pattern decides which hosts there can be.
+
+    Takes what people paste: the bare name, the host, or a full address, of which the host is kept.
+    `pattern` must match the whole host; `suffix` completes a bare name. Neither is part of the schema, so that
+    changing them needs no migration.
+    """
+
+    ADDRESS = re.compile(r"(?:https?://)?([a-z0-9.-]+)(?:[/?#].*)?", re.IGNORECASE | re.ASCII)
+
+    def __init__(self, *args: Any, pattern: str = "", suffix: str = "", **kwargs: Any):
+        self.pattern, self.suffix = pattern, suffix
+        super().__init__(*args, **kwargs)
+
+    def to_python(self, value):
+        value = super().to_python(value)
+        match = self.ADDRESS.fullmatch(value) if isinstance(value, str) else None
+        if not match:
+            return value
+        host = match[1].lower()
+        return host if "." in host else host + self.suffix
+
+    def validate(self, value, model_instance):
+        super().validate(value, model_instance)
+        if not re.fullmatch(self.pattern, value, re.ASCII):
+            raise ValidationError(
+                _("This is not a host of the form name%(suffix)s."),
+                code="host",
+                params={"suffix": self.suffix},
+            )
+
+
+class WholeNumberField(models.BigIntegerField):
+    """A positive number that a provider gives as an id."""
+
+    default_validators = [
+        MinValueValidator(1, _("This must be a positive number.")),
+        MaxValueValidator(2**63 - 1, _("This number is too large to be an id.")),
+    ]
+
+    def formfield(self, **kwargs):
+        return super().formfield(**{"form_class": WholeNumberFormField, **kwargs})
+
+
+class WholeNumberFormField(forms.IntegerField):
+    """Refuses endless digits before Python tries to read them."""
+
+    def to_python(self, value):
+        if isinstance(value, str) and len(value.strip()) > 20:
+            raise ValidationError(_("This number is too large to be an id."), code="max_value")
+        return super().to_python(value)
+
+
+class StringListField(models.JSONField):
+    """A list of texts without spaces, such as scopes; in forms one field, separated by spaces."""
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        kwargs.setdefault("default", list)
+        super().__init__(*args, **kwargs)
+
+    def validate(self, value, model_instance):
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise ValidationError(_("This must be a list of texts."), code="list")
+        if not value and not self.blank:
+            raise ValidationError(_("Name at least one."), code="required")
+        if len(value) > 500 or len(set(value)) != len(value):
+            raise ValidationError(_("The list names one twice, or has more than 500."), code="list")
+        for item in value:
+            plain_text(item)
+            if not item or len(item) > 255 or item.split() != [item]:
+                raise ValidationError(
+                    _("Each entry must be one word of at most 255 characters."), code="list"
+                )
+
+    def formfield(self, **kwargs):
+        kwargs.pop("encoder", None)
+        kwargs.pop("decoder", None)
+        return models.Field.formfield(self, **{**kwargs, "form_class": StringListFormField})
+
+    def value_from_object(self, obj):
+        return " ".join(super().value_from_object(obj) or [])
+
+
+class StringListFormField(forms.CharField):
+    """Texts separated by spaces, commas or new lines; gives a list."""
+
+    empty_value: Any = ()
+
+    def to_python(self, value):
+        return list(dict.fromkeys(re.split(r"[\s,]+", value.strip()))) if value and value.strip() else []
+
+    def has_changed(self, initial, data):
+        return self.to_python(initial) != self.to_python(data)
+
+
+def json_object(value: Any) -> None:
+    """Raise ValidationError where a value is not a JSON object that both databases keep as it is."""
+    if not isinstance(value, dict):
+        raise ValidationError(_("This must be a JSON object: {…}."), code="object")
+    found = [f"{path}: {message}" if path else message for path, message in json_values.problems(value)]
+    if found:
+        raise ValidationError(found[:5])
+
+
+class JsonObjectField(models.JSONField):
+    """A JSON object within bounds. Not required: empty is {}."""
+
+    default_validators = [json_object]
+    # {} is a value like any other, and must not skip the validators by being "empty".
+    empty_values = (None, "")
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        kwargs.setdefault("default", dict)
+        kwargs.setdefault("blank", True)
+        super().__init__(*args, **kwargs)
+
+    def formfield(self, **kwargs):
+        kwargs.pop("encoder", None)
+        kwargs.pop("decoder", None)
+        return models.Field.formfield(self, **{**kwargs, "form_class": JsonObjectFormField})
+
+
+class JsonObjectFormField(forms.JSONField):
+    """Reads JSON within bounds. What cannot be read stays in the form as it was typed."""
+
+    widget = forms.Textarea(attrs={"rows": 4, "spellcheck": "false"})
+    empty_values = (None, "")
+
+    def to_python(self, value):
+        if self.disabled or not isinstance(value, str):
+            return value
+        if not value.strip():
+            return {}
+        if len(value) > 10 * json_values.MAX_STRING:
+            raise ValidationError(_("This is too long."), code="invalid")
+        try:
+            read = json_values.decoder.decode(value)
+        except RecursionError:
+            raise ValidationError(_("This is nested too deeply."), code="invalid") from None
+        except ValueError as error:
+            raise ValidationError(
+                _("This is not JSON: %(error)s"), code="invalid", params={"error": error}
+            ) from None
+        json_object(read)
+        return read
+
+    def bound_data(self, data, initial):
+        return initial if self.disabled else data
+
+    def prepare_value(self, value):
+        if isinstance(value, str):
+            return value
+        return json.dumps(value, ensure_ascii=False, indent=2) if value else ""
+
+    def has_changed(self, initial, data):
+        try:
+            return (initial or {}) != self.to_python(data)
+        except ValidationError:
+            return True

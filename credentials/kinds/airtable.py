@@ -1,0 +1,60 @@
+"""Airtable: https://airtable.com/developers/web/api/oauth-reference"""
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from credentials.fields import PlainTextField
+from credentials.kinds.provider import Provider
+from credentials.models.credential import Credential
+from credentials.models.rate_limit import SECOND, Limit
+from credentials.sealing import SecretField
+
+PROVIDER = Provider(
+    key="airtable",
+    name="Airtable",
+    category=_("Databases"),
+    docs_url="https://airtable.com/developers/web/api/introduction",
+    limits=_("5 requests per second for each base; after a refusal it stays closed for 30 seconds."),
+)
+
+
+class AirtableOAuth2(Credential):
+    KIND = "airtable_oauth2"
+    PROVIDER = PROVIDER
+    LABEL = _("OAuth 2.0")
+    SUMMARY = _("A user's consent to your Airtable integration. The refresh token changes at every use.")
+    HELP_URL = "https://airtable.com/developers/web/guides/oauth-integrations"
+    PROPERTIES = ("airtable_uid", "refresh_token", "scope")
+    USES_OAUTH_APP = True
+
+    airtable_uid = PlainTextField(
+        _("Airtable user id"), help_text=_("Begins with usr: the “id” that the call to /v0/meta/whoami gives.")
+    )
+    refresh_token = SecretField(
+        _("refresh token"), help_text=_("From the token endpoint. Using an old one revokes the whole grant.")
+    )
+    scope = models.TextField(
+        _("scope"), help_text=_("The scopes that were granted, separated by spaces."), max_length=2000
+    )
+
+    class Meta:
+        verbose_name = _("Airtable, OAuth 2.0")
+        verbose_name_plural = _("Airtable, OAuth 2.0")
+
+    @classmethod
+    def account_of(cls, properties, answer):
+        return (answer or {}).get("id") or properties.get("airtable_uid")
+
+    @classmethod
+    def default_limit(cls, properties):
+        return Limit(5, SECOND)
+
+    def check_format(self):
+        token = self.fresh("refresh_token") or ""
+        if token.startswith("pat") and "." in token:
+            return {"refresh_token": _("This is a personal access token, not a refresh token.")}
+        if token.startswith("key") and len(token) == 17:
+            return {"refresh_token": _("This is an API key of the kind that Airtable ended in 2024.")}
+        if self.airtable_uid and not self.airtable_uid.startswith("usr"):
+            return {"airtable_uid": _("An Airtable user id begins with usr.")}
+        return {}

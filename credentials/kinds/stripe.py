@@ -1,0 +1,110 @@
+"""Stripe: https://docs.stripe.com/keys and https://docs.stripe.com/connect/oauth-reference"""
+
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from credentials.kinds.provider import Provider
+from credentials.models.credential import Credential
+from credentials.models.rate_limit import SECOND, Limit
+from credentials.sealing import SecretField
+
+PROVIDER = Provider(
+    key="stripe",
+    name="Stripe",
+    category=_("Payments and finance"),
+    docs_url="https://docs.stripe.com/rate-limits",
+    limits=_("100 requests per second in live mode and 25 in test mode, for each account."),
+)
+
+# Texts that are certainly not what can sign in, by their beginning.
+MIXED_UP = {
+    "pk_": _("This is a publishable key, which cannot read anything: take the secret or a restricted key."),
+    "whsec_": _("This is the signing secret of a webhook, not a key."),
+    "ca_": _("This is the client id of a Connect platform, not a key."),
+    "acct_": _("This is the id of an account, not a key."),
+}
+
+
+class StripeCredential(Credential):
+    """What both kinds share. A key of test mode and one of live mode are two accounts."""
+
+    PROVIDER = PROVIDER
+    PROPERTIES = ("name", "secret", "test")
+    OLDER_PROPERTIES = {"secret_key": "secret", "refresh_token": "secret"}
+
+    class Meta:
+        abstract = True
+
+    @classmethod
+    def account_of(cls, properties, answer):
+        # The key itself does not tell its account: only a probe can.
+        account = (answer or {}).get("id")
+        return f"{account}:{'test' if properties.get('test') else 'live'}" if account else None
+
+    @classmethod
+    def default_limit(cls, properties):
+        return Limit(25 if properties.get("test") else 100, SECOND)
+
+    def check_format(self):
+        text = self.fresh("secret")
+        if text is None:
+            return {}
+        for beginning, message in MIXED_UP.items():
+            if text.startswith(beginning):
+                return {"secret": message}
+        if text.startswith(("sk_live_", "rk_live_")) and self.test:
+            return {"test": _("The key is one of live mode.")}
+        if text.startswith(("sk_test_", "rk_test_")) and not self.test:
+            return {"test": _("The key is one of test mode.")}
+        return {}
+
+    def clean(self):
+        super().clean()
+        if self._state.adding or self.fresh("secret") or not self.secret:
+            return
+        stored = type(self).everything.filter(pk=self.pk).values_list("test", flat=True).first()
+        if stored is not None and stored != self.test:
+            raise ValidationError(
+                {"secret": _("Test mode and live mode have keys of their own: enter the secret again.")}
+            )
+
+
+class StripeKey(StripeCredential):
+    KIND = "stripe_key"
+    LABEL = _("Secret or restricted key")
+    SUMMARY = _("A key that the customer made in their dashboard. A restricted key that may only read is best.")
+    HELP_URL = "https://docs.stripe.com/keys"
+
+    secret = SecretField(
+        _("secret"), help_text=_("Developers, API keys: begins with sk_ or, better, with rk_ (restricted).")
+    )
+    test = models.BooleanField(_("test mode"), default=False, help_text=_("The key begins with …_test_."))
+
+    class Meta:
+        verbose_name = _("Stripe, key")
+        verbose_name_plural = _("Stripe, keys")
+
+    def warnings(self):
+        text = self.fresh("secret")
+        if text and not text.startswith(("sk_", "rk_")):
+            return {"secret": _("Keys of Stripe usually begin with sk_ or rk_.")}
+        return {}
+
+
+class StripeOAuth2(StripeCredential):
+    KIND = "stripe_oauth2"
+    LABEL = _("OAuth 2.0")
+    SUMMARY = _("A customer's consent to your Stripe App or Connect platform.")
+    HELP_URL = "https://docs.stripe.com/stripe-apps/api-authentication/oauth"
+    OLDER_KINDS = ("stripe_oauth",)
+    USES_OAUTH_APP = True
+
+    secret = SecretField(
+        _("secret"), help_text=_("The refresh token (begins with rt_) or the secret key that the consent gave.")
+    )
+    test = models.BooleanField(_("test mode"), default=False, help_text=_("The consent was given in test mode."))
+
+    class Meta:
+        verbose_name = _("Stripe, OAuth 2.0")
+        verbose_name_plural = _("Stripe, OAuth 2.0")

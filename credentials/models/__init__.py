@@ -1,0 +1,21 @@
+"""The tables of credentials. Kinds are loaded last, so that Django sees them; they import only what is above."""
+
+from credentials.models.audit_event import AuditEvent
+from credentials.models.credential import Credential
+from credentials.models.fingerprint import Fingerprint
+from credentials.models.oauth_app import OAuthApp
+from credentials.models.rate_limit import Limit, RateLimit
+from credentials.models.secret_holder import Conflict
+
+from credentials import kinds  # isort: skip
+
+__all__ = [
+    "AuditEvent",
+    "Conflict",
+    "Credential",
+    "Fingerprint",
+    "Limit",
+    "OAuthApp",
+    "RateLimit",
+    "kinds",
+]

@@ -1,0 +1,286 @@
+"""The stored way into one customer's account. Each kind is a subclass in `credentials.kinds`."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, models, transaction
+from django.db.models.fields.json import KeyTransform
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from polymorphic.managers import PolymorphicManager
+from polymorphic.models import PolymorphicModel
+from polymorphic.query import PolymorphicQuerySet
+
+from credentials import json_values
+from credentials.fields import PlainTextField
+from credentials.models import properties as declared
+from credentials.models.oauth_app import OAuthApp
+from credentials.models.rate_limit import Limit, RateLimit
+from credentials.models.secret_holder import SecretHolder, SecretHolderQuerySet
+from health.models import Component
+
+if TYPE_CHECKING:
+    from credentials.kinds.provider import Provider
+
+USED_AT_MOST_EVERY = timedelta(minutes=1)
+SEARCH_LENGTH = 4_000
+
+
+class CredentialQuerySet(SecretHolderQuerySet, PolymorphicQuerySet):
+    """Filters that read as people speak: `Credential.objects.provider("stripe").status("healthy")`."""
+
+    def provider(self, provider: str) -> Self:
+        return self.filter(provider=provider)
+
+    def kind(self, kind: str) -> Self:
+        return self.filter(kind=kind)
+
+    def status(self, status: str) -> Self:
+        return self.filter(component__status=status)
+
+    def metadata(self, **pairs: Any) -> Self:
+        """Credentials whose metadata holds each of these keys with exactly this value."""
+        found = self
+        for number, (key, value) in enumerate(pairs.items()):
+            found = found.alias(**{f"metadata_{number}": KeyTransform(key, "metadata")}).filter(
+                **{f"metadata_{number}": value}
+            )
+        return found
+
+
+class CredentialManager(PolymorphicManager.from_queryset(CredentialQuerySet)):
+    """All credentials that are not deleted."""
+
+    def get_queryset(self) -> CredentialQuerySet:
+        return super().get_queryset().filter(deleted_at=None)
+
+
+class Credential(SecretHolder, PolymorphicModel):
+    """What all kinds have in common. Whatever lists show, filter or sort by is on this table.
+
+    A kind declares the upper-case names below, its properties as model fields, and overrides `account_of`,
+    `default_limit` and `check_format` where it has something to say.
+    """
+
+    COMPONENT_KIND = Component.Kind.CREDENTIAL
+
+    KIND: ClassVar[str] = ""
+    PROVIDER: ClassVar["Provider"]
+    LABEL: ClassVar[str] = ""
+    SUMMARY: ClassVar[str] = ""
+    HELP_URL: ClassVar[str] = ""
+    # The documented properties in their order; "name" means the credential's own name.
+    PROPERTIES: ClassVar[tuple[str, ...]] = ()
+    # Those of them that decide to which host the secrets are sent.
+    DESTINATION: ClassVar[tuple[str, ...]] = ()
+    # Older names in documents, for the kind and for its properties.
+    OLDER_KINDS: ClassVar[tuple[str, ...]] = ()
+    OLDER_PROPERTIES: ClassVar[Mapping[str, str]] = {}
+    # Whether the kind authenticates through the platform's own OAuth app.
+    USES_OAUTH_APP: ClassVar[bool] = False
+
+    name = PlainTextField(
+        _("name"), max_length=200, help_text=_("What people here call it: the customer, and what it is for.")
+    )
+    kind = models.CharField(_("kind"), max_length=40, editable=False)
+    provider = models.CharField(_("provider"), max_length=32, editable=False)
+    account = models.CharField(
+        _("account"),
+        max_length=255,
+        null=True,
+        editable=False,
+        help_text=_("The provider's own id of the customer's account; empty until it is known."),
+    )
+    oauth_app = models.ForeignKey(
+        OAuthApp,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="credentials",
+        verbose_name=_("OAuth app"),
+        help_text=_("The app that the customer authorised. Empty: the provider's default app."),
+    )
+    expires_at = models.DateTimeField(_("expires"), null=True, blank=True, editable=False)
+    last_used_at = models.DateTimeField(_("last used"), null=True, blank=True, editable=False)
+    search = models.TextField(_("text for finding"), blank=True, editable=False)
+    deleted_at = models.DateTimeField(_("deleted"), null=True, blank=True, editable=False)
+
+    objects = CredentialManager()
+    # With the deleted ones. Django follows relations and refreshes through it.
+    everything = PolymorphicManager.from_queryset(CredentialQuerySet)()
+
+    class Meta:
+        verbose_name = _("credential")
+        verbose_name_plural = _("credentials")
+        base_manager_name = "everything"
+        permissions = [("reveal_credential", _("Can reveal the secrets of credentials"))]
+        indexes = [
+            models.Index(fields=["provider", "kind"], name="credential_provider_kind"),
+            models.Index(fields=["name"], name="credential_name"),
+            models.Index(fields=["-updated_at"], name="credential_updated"),
+            models.Index(
+                fields=["unreadable"], condition=models.Q(unreadable=True), name="credential_unreadable"
+            ),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["kind", "account"],
+                condition=models.Q(deleted_at=None),
+                name="credential_one_per_account",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def get_absolute_url(self) -> str:
+        return reverse("admin:credentials_credential_change", args=[self.pk])
+
+    # --- what a kind says of itself ------------------------------------------------------------------------------------
+
+    @classmethod
+    def account_of(cls, properties: Mapping[str, Any], answer: Mapping[str, Any] | None) -> str | None:
+        """The provider's id of the account, from the properties or from a probe's answer; None when unknown."""
+        raise NotImplementedError
+
+    @classmethod
+    def default_limit(cls, properties: Mapping[str, Any]) -> Limit:
+        """The rate limit that a new credential gets."""
+        raise NotImplementedError
+
+    def check_format(self) -> dict[str, str]:
+        """What is certainly wrong with the values, by property. Secrets are seen only while fresh."""
+        return {}
+
+    def warnings(self) -> dict[str, str]:
+        """What looks odd but may be right, by property: formats that the provider does not promise."""
+        return {}
+
+    # --- properties ----------------------------------------------------------------------------------------------------
+
+    @property
+    def properties(self) -> dict[str, Any]:
+        """The properties in the documented shape, with each secret masked."""
+        return {"kind": self.kind or self.KIND} | declared.masked(self)
+
+    @classmethod
+    def from_properties(cls, properties: Mapping[str, Any], **fields: Any) -> Self:
+        """A new credential of this kind, checked and not saved yet.
+
+        `fields` are those beside the properties: name, metadata, oauth_app. Raises ValidationError that names every
+        property that is wrong.
+        """
+        credential = cls(**fields)
+        declared.assign(credential, properties)
+        credential.prepare()
+        credential.full_clean(exclude={"component"}, validate_unique=False, validate_constraints=False)
+        return credential
+
+    def destination(self) -> tuple[str, ...]:
+        """The kind, what it declares as destination, and the OAuth app."""
+        named = (f"{name}={getattr(self, name)}" for name in self.DESTINATION)
+        return (self.KIND, *named, f"oauth_app={self.oauth_app_id or ''}")
+
+    def document(self) -> dict[str, Any]:
+        """The credential in the documented shape, secrets masked."""
+        return {
+            "id": str(self.id),
+            "name": self.name,
+            "provider": self.provider,
+            "properties": self.properties,
+            "oauth_app_id": str(self.oauth_app_id) if self.oauth_app_id else None,
+            "health": self.component.document(),
+            "rate_limit": self.rate_limit.document(),
+            "metadata": self.metadata,
+            "created_at": self.created_at,
+            "updated_at": self.updated_at,
+        }
+
+    # --- saving --------------------------------------------------------------------------------------------------------
+
+    def prepare(self) -> None:
+        if not self.KIND:
+            raise TypeError("This is a credential without its kind: load it through Credential.objects.")
+        self.kind, self.provider = self.KIND, self.PROVIDER.key
+        plain = declared.plain(self)
+        self.account = self.account_of(plain, None) or self.account
+        if not self.name:
+            self.name = f"{self.PROVIDER.name} {self.account}" if self.account else ""
+        self.search = self._search_text(plain)
+
+    def _search_text(self, plain: Mapping[str, Any]) -> str:
+        texts = [self.name, self.provider, self.kind, self.account, *map(str, plain.values())]
+        texts += [str(value) for _path, value in json_values.scalars(self.metadata)]
+        return " ".join(text for text in texts if text).casefold()[:SEARCH_LENGTH]
+
+    def clean(self) -> None:
+        """Raise ValidationError for what is wrong between the fields, named by property."""
+        super().clean()
+        errors: dict[str, Any] = dict(self.check_format())
+        if self.oauth_app_id and not self.USES_OAUTH_APP:
+            errors["oauth_app"] = _("This kind does not use an OAuth app.")
+        elif self.oauth_app_id and self.oauth_app.provider != self.PROVIDER.key:
+            errors["oauth_app"] = _("This OAuth app belongs to another provider.")
+        if not self._state.adding:
+            errors |= self._destination_errors(errors)
+        if twin := self.twin():
+            errors["__all__"] = ValidationError(
+                _("“%(name)s” (%(id)s) is a credential of the same account already."),
+                code="account_taken",
+                params={"name": twin.name, "id": str(twin.pk)},
+            )
+        if errors:
+            raise ValidationError(errors)
+
+    def _destination_errors(self, errors: Mapping[str, Any]) -> dict[str, Any]:
+        """A changed destination asks for every secret again: the stored ones are sealed for the old one."""
+        secrets = [
+            name for name in declared.secret_names(type(self)) if getattr(self, name) and not self.fresh(name)
+        ]
+        if not secrets:
+            return {}
+        stored = type(self).everything.filter(pk=self.pk).first()
+        if stored is None or stored.destination() == self.destination():
+            return {}
+        return {
+            name: _("Enter it again: the stored one is for another destination and is not sent anywhere else.")
+            for name in secrets
+            if name not in errors
+        }
+
+    def twin(self) -> "Credential | None":
+        """Another credential of the same kind and account, or for an unknown account with the same secret."""
+        others = Credential.objects.non_polymorphic().kind(self.KIND).exclude(pk=self.pk)
+        if self.account:
+            return others.filter(account=self.account).first()
+        return declared.holding_same_secret(self, others)
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Store the credential; a new one gets its component and its kind's default limit with it.
+
+        Raises ValidationError, or Conflict where somebody else saved since this instance was loaded.
+        """
+        adding = self._state.adding
+        try:
+            with transaction.atomic(kwargs.get("using")):
+                super().save(*args, **kwargs)
+                if adding:
+                    limit = self.default_limit(declared.plain(self))
+                    RateLimit.objects.create(credential_id=self.pk, **limit._asdict())
+        except IntegrityError:
+            # Lost a race for the account: say so in the words that the slower one of two people gets.
+            self.clean()
+            raise
+
+    save.alters_data = True
+
+    def secret_used(self) -> None:
+        """Note the use, at most once a minute and touching nothing else."""
+        now = timezone.now()
+        if self.last_used_at is None or now - self.last_used_at >= USED_AT_MOST_EVERY:
+            self.last_used_at = now
+            unused = models.Q(last_used_at=None) | models.Q(last_used_at__lte=now - USED_AT_MOST_EVERY)
+            models.QuerySet.update(self._root_rows().filter(unused, pk=self.pk), last_used_at=now)

@@ -1,0 +1,170 @@
+"""The declared properties of a kind: reading them, masking them, and taking new values for them.
+
+A kind declares a property once, as a model field; its type in documents follows from the field.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.utils.translation import gettext as _
+
+from credentials.fields import StringListField
+from credentials.json_values import BadNumber, shown, type_name
+from credentials.models.fingerprint import Fingerprint
+from credentials.sealing import MASK, SecretField, fingerprint
+
+if TYPE_CHECKING:
+    from credentials.models.credential import Credential
+
+
+def field_of(kind: type["Credential"], name: str) -> models.Field:
+    """The model field of a property."""
+    return kind._meta.get_field(name)
+
+
+def secret_names(kind: type["Credential"]) -> list[str]:
+    """The names of the properties that are secret, in documented order."""
+    return [name for name in kind.PROPERTIES if isinstance(field_of(kind, name), SecretField)]
+
+
+def plain(credential: "Credential") -> dict[str, Any]:
+    """The properties that are not secret, with their values."""
+    secrets = secret_names(type(credential))
+    return {name: getattr(credential, name) for name in credential.PROPERTIES if name not in secrets}
+
+
+def masked(credential: "Credential") -> dict[str, Any]:
+    """All properties in documented order, secrets as a mask; optional ones that are not set are left out."""
+    found = {}
+    for name in credential.PROPERTIES:
+        value = getattr(credential, name)
+        if isinstance(field_of(type(credential), name), SecretField):
+            value = MASK if value else None
+        if value not in (None, "") or not field_of(type(credential), name).blank:
+            found[name] = value
+    return found
+
+
+def expected_type(field: models.Field) -> tuple[type | tuple[type, ...], str]:
+    """The JSON type that a property takes, and its name in words."""
+    if isinstance(field, StringListField):
+        return list, _("an array of texts")
+    if isinstance(field, models.BooleanField):
+        return bool, _("true or false")
+    if isinstance(field, models.IntegerField):
+        return int, _("a whole number")
+    return str, _("a text")
+
+
+def type_problem(field: models.Field, value: Any) -> str | None:
+    """Why a JSON value cannot be a value of this property by its type, or None. Never repeats the value."""
+    if isinstance(value, BadNumber):
+        return value.message
+    types, words = expected_type(field)
+    if isinstance(value, types) and not (types is int and isinstance(value, bool)):
+        return None
+    return _("expected %(expected)s, found %(found)s") % {"expected": words, "found": type_name(value)}
+
+
+def renamed(kind: type["Credential"], properties: Mapping[str, Any]) -> dict[str, Any]:
+    """The properties under their present names. Raises ValidationError where an old and a new name clash."""
+    found: dict[str, Any] = {}
+    for name, value in properties.items():
+        present = kind.OLDER_PROPERTIES.get(name, name) if name not in kind.PROPERTIES else name
+        if present in found:
+            raise ValidationError({shown(name): _("given twice, as “%s” too") % present})
+        found[present] = value
+    return found
+
+
+def assign(credential: "Credential", properties: Mapping[str, Any]) -> None:
+    """Set the given properties. Raises ValidationError that names each wrong one; then none is set.
+
+    Properties that are not given keep their value; on a new credential the required ones must be given. Exactly
+    eleven stars keep a stored secret. null clears what is optional.
+    """
+    kind = type(credential)
+    properties = renamed(kind, properties)
+    errors: dict[str, Any] = {}
+    values: dict[str, Any] = {}
+    if properties.pop("kind", kind.KIND) not in (kind.KIND, *kind.OLDER_KINDS):
+        errors["kind"] = _("expected “%s”") % kind.KIND
+    for name, value in properties.items():
+        if name not in kind.PROPERTIES:
+            errors[shown(name)] = _("unknown property. %(kind)s has: %(names)s") % {
+                "kind": kind.KIND,
+                "names": ", ".join(kind.PROPERTIES),
+            }
+            continue
+        try:
+            if _keeps(credential, name, value):
+                continue
+            values[name] = _cleaned(credential, field_of(kind, name), value)
+        except ValidationError as error:
+            errors[name] = error
+    if credential._state.adding:
+        for name in kind.PROPERTIES:
+            if name not in properties and not field_of(kind, name).blank and not getattr(credential, name):
+                errors[name] = _("required")
+    if errors:
+        raise ValidationError(errors)
+    for name, value in values.items():
+        setattr(credential, name, value)
+
+
+def _keeps(credential: "Credential", name: str, value: Any) -> bool:
+    """Whether a value says "keep the stored secret"."""
+    if not isinstance(field_of(type(credential), name), SecretField) or value != MASK:
+        return False
+    if credential._state.adding or getattr(credential, name) is None:
+        raise ValidationError(_("masked value: enter the secret"), code="masked")
+    return True
+
+
+def _cleaned(credential: "Credential", field: models.Field, value: Any) -> Any:
+    if value is None and field.blank:
+        return None if field.null else ""
+    if message := type_problem(field, value):
+        raise ValidationError(message, code="type")
+    if isinstance(field, SecretField):
+        if message := field.problem(value):
+            raise ValidationError(message, code="secret")
+        return value
+    return field.clean(value, credential)
+
+
+def digests(kind: type["Credential"], properties: Mapping[str, Any]) -> dict[str, str]:
+    """The fingerprints of the secrets among properties from outside, masks left out."""
+    return {
+        name: fingerprint(properties[name])
+        for name in secret_names(kind)
+        if isinstance(properties.get(name), str) and properties[name] != MASK
+    }
+
+
+def holding_same_secret(
+    credential: "Credential", among: "models.QuerySet[Credential]"
+) -> "Credential | None":
+    """A credential that holds a secret which this one is about to take."""
+    fresh = {name: credential.fresh(name) for name in secret_names(type(credential))}
+    return holder({name: fingerprint(text) for name, text in fresh.items() if text}, among, current=True)
+
+
+def holder(
+    held: Mapping[str, str], among: "models.QuerySet[Credential]", *, current: bool | None = None
+) -> "Credential | None":
+    """The credential that holds (or, without `current`, ever held) one of these secrets, given as fingerprints."""
+    for row in _holding(held.items(), current).order_by("-current", "-created_at"):
+        if found := among.filter(pk=row.owner).first():
+            return found
+    return None
+
+
+def _holding(held: Iterable[tuple[str, str]], current: bool | None) -> "models.QuerySet[Fingerprint]":
+    matches = models.Q(pk__in=[])
+    for name, digest in held:
+        matches |= models.Q(field=name, digest=digest)
+    found = Fingerprint.objects.filter(matches)
+    return found if current is None else found.filter(current=current)
