@@ -161,3 +161,8 @@ def scalars(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
             yield from scalars(item, f"{path}[{index}]")
     elif value is not None and not isinstance(value, bool):
         yield path, value
+
+
+def ordered(value: Any) -> Any:
+    """The same JSON value with its keys in order: PostgreSQL does not keep the order in which they came."""
+    return json.loads(json.dumps(value, sort_keys=True))

@@ -209,6 +209,14 @@ class Secret(_Opaque):
         """Whether a key for it is at hand. Does not decrypt; a damaged token shows only when it is opened."""
         return isinstance(self._state, Fresh) or self.key in keyring()
 
+    def opens(self) -> bool:
+        """Whether it can be opened for its row and destination as these are now. Decrypts, and forgets."""
+        try:
+            self._open()
+        except SecretError:
+            return False
+        return True
+
     def use(self, destination: tuple[str, ...]) -> str:
         """The plaintext, for the code that sends it to `destination` and nowhere else.
 

@@ -194,7 +194,7 @@ class Credential(SecretHolder, PolymorphicModel):
             "oauth_app_id": str(self.oauth_app_id) if self.oauth_app_id else None,
             "health": self.component.document(),
             "rate_limit": self.rate_limit.document(),
-            "metadata": self.metadata,
+            "metadata": json_values.ordered(self.metadata),
             "created_at": self.created_at,
             "updated_at": self.updated_at,
         }

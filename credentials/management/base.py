@@ -1,0 +1,36 @@
+"""What all commands have in common: one clear line instead of a traceback, and the exit statuses."""
+
+import os
+import sys
+from argparse import RawDescriptionHelpFormatter
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
+
+FAILED = 1
+USAGE = 2
+
+
+class LanyardCommand(BaseCommand):
+    """Exit status 0, 1 where some rows failed, 2 where the command was used wrongly."""
+
+    requires_migrations_checks = False
+
+    def create_parser(self, *args: Any, **kwargs: Any):
+        # The help texts are written with examples, whose lines must stay as they are.
+        return super().create_parser(*args, formatter_class=RawDescriptionHelpFormatter, **kwargs)
+
+    def execute(self, *args: Any, **options: Any):
+        try:
+            return super().execute(*args, **options)
+        except DatabaseError as error:
+            line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            raise CommandError(
+                f"The database answered: {line}. Is it running, and migrated (manage.py migrate)?",
+                returncode=USAGE,
+            ) from None
+        except BrokenPipeError:
+            # `| head` closed the pipe: that is how it ends, not a failure.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(0)

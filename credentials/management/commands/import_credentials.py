@@ -1,0 +1,110 @@
+"""Bring credentials in from documents."""
+
+import contextlib
+import os
+import stat
+import sys
+from collections import Counter
+from typing import Any, BinaryIO
+
+from django.core.management.base import CommandError
+from django.db import transaction
+from tqdm import tqdm
+
+from credentials import transfer
+from credentials.documents import InvalidDocument
+from credentials.management.base import FAILED, USAGE, LanyardCommand
+from credentials.reading import Row, UnusableFile, read
+
+
+class Command(LanyardCommand):
+    help = """Import credentials from a file of documents: a JSON array, or one JSON document a line.
+
+A document that is there already is updated, or left alone where nothing differs; a masked secret keeps what is
+stored; a secret that was replaced meanwhile is not put back. So the same file can be imported again at any time.
+
+  manage.py import_credentials credentials.json
+  manage.py import_credentials --dry-run --on-error skip credentials.json
+  other-tool --json | manage.py import_credentials -
+
+Exit status: 0, 1 where documents failed (each is named), 2 where the file cannot be used."""
+
+    def add_arguments(self, parser):
+        parser.add_argument("file", help="the file, or - for standard input")
+        parser.add_argument("--dry-run", action="store_true", help="say what would happen, write nothing")
+        parser.add_argument(
+            "--on-error",
+            choices=["stop", "skip"],
+            default="stop",
+            help="at a document that fails: stop there (default), or go on with the next",
+        )
+
+    def handle(self, *, file: str, dry_run: bool, on_error: str, **options: Any) -> None:
+        self.counts: Counter[str] = Counter()
+        with _open(file) as stream:
+            try:
+                with transaction.atomic() if dry_run else contextlib.nullcontext():
+                    self.import_rows(stream, stop=on_error == "stop")
+                    if dry_run:
+                        transaction.set_rollback(True)
+            except UnusableFile as error:
+                raise CommandError(f"{file}: {error}", returncode=USAGE) from None
+            except KeyboardInterrupt:
+                self.say("interrupted: what is counted here is stored; import the file again to go on")
+                self.counts["failed"] += 1
+        line = ", ".join(f"{word} {self.counts[word]}" for word in ("created", "updated", "unchanged", "failed"))
+        self.stdout.write(f"{line} (dry run: nothing was written)" if dry_run else line)
+        if self.counts["failed"]:
+            sys.exit(FAILED)
+
+    def import_rows(self, stream: BinaryIO, *, stop: bool) -> None:
+        """Import one row after the other, counting."""
+        with tqdm(total=_size(stream), unit="B", unit_scale=True, disable=None) as bar:
+            for row in read(stream):
+                if bar.total:
+                    bar.update(stream.tell() - bar.n)
+                if not self.import_row(row) and stop:
+                    self.say("stopped at the first failure; --on-error skip goes on with the next document")
+                    return
+
+    def import_row(self, row: Row) -> bool:
+        """Import one row; returns whether that went well."""
+        found = [("", row.problem)] if row.problem else []
+        if not found:
+            try:
+                outcome = transfer.import_document(row.value)
+            except InvalidDocument as error:
+                found = error.problems
+        for path, message in found:
+            self.say(f"row {row.number}, {path}: {message}" if path else f"row {row.number}: {message}")
+        if found:
+            self.counts["failed"] += 1
+            return False
+        if outcome is transfer.Outcome.SUPERSEDED:
+            self.say(f"row {row.number}: unchanged (superseded): a newer secret is stored")
+            outcome = transfer.Outcome.UNCHANGED
+        self.counts[outcome] += 1
+        return True
+
+    def say(self, message: str) -> None:
+        """A line beside the progress bar."""
+        tqdm.write(message, file=self.stderr, end="")
+
+
+def _open(name: str) -> BinaryIO:
+    if name == "-":
+        return sys.stdin.buffer
+    try:
+        return open(name, "rb")
+    except OSError as error:
+        raise CommandError(f"{name}: {error.strerror or error}", returncode=USAGE) from None
+    except ValueError:
+        raise CommandError("the name of the file holds a NUL character", returncode=USAGE) from None
+
+
+def _size(stream: BinaryIO) -> int | None:
+    """The length of a regular file in bytes; None where it cannot be told."""
+    with contextlib.suppress(OSError, ValueError):
+        status = os.fstat(stream.fileno())
+        return status.st_size if stat.S_ISREG(status.st_mode) else None
+    return None

@@ -1,0 +1,203 @@
+"""Reading documents from a file: a JSON array or JSON lines, one by one, in bounded memory.
+
+The standard library's decoder reads each value, because it says where a mistake is and lets numbers and constants that
+JSON cannot hold be named with their place later, instead of ending the whole file.
+"""
+
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+from django.utils.translation import gettext as _
+
+from credentials.json_values import decoder
+
+MAX_DOCUMENT = 1_048_576
+CHUNK = 65_536
+SPACE = " \t\r\n"
+
+
+class UnusableFile(Exception):
+    """The file as a whole cannot be read. The message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One document of a file, counted from 1: its value, or the problem that kept it from being read."""
+
+    number: int
+    value: Any = None
+    problem: str = ""
+
+
+def read(stream: BinaryIO) -> Iterator[Row]:
+    """The documents of a file. A row that cannot be read ends an array; of JSON lines only that line is lost.
+
+    Raises UnusableFile where there is nothing to read at all.
+    """
+    number = 0
+    try:
+        for row in _rows(_Text(stream)):
+            number = row.number
+            yield row
+    except UnusableFile as error:
+        if not number:
+            raise
+        yield Row(number + 1, problem=str(error))
+
+
+def _rows(text: "_Text") -> Iterator[Row]:
+    first = text.peek()
+    if not first:
+        raise UnusableFile(_("the file is empty: there is nothing to import"))
+    if first == "[":
+        yield from _array(text)
+    elif first == "{":
+        yield from _lines(text)
+    else:
+        raise UnusableFile(_("this is not JSON: it must begin with [ (an array) or { (one document a line)"))
+
+
+class _Text:
+    """The text of a stream, of which only the part that is being read is kept."""
+
+    def __init__(self, stream: BinaryIO):
+        self.stream = io.TextIOWrapper(stream, encoding="utf-8-sig", newline=None)
+        self.buffer = ""
+        self.lines = 1
+        self.ended = False
+
+    def more(self) -> bool:
+        """Read another piece; False at the end."""
+        try:
+            piece = self.stream.read(CHUNK)
+        except UnicodeDecodeError:
+            raise UnusableFile(
+                _("the file is not UTF-8 text (near line %d): save it as UTF-8")
+                % (self.lines + self.buffer.count("\n"))
+            ) from None
+        self.ended = not piece
+        self.buffer += piece
+        return not self.ended
+
+    def peek(self) -> str:
+        """The next character that is no space, without taking it; empty at the end."""
+        while True:
+            rest = self.buffer.lstrip(SPACE)
+            self.lines += self.buffer.count("\n") - rest.count("\n")
+            self.buffer = rest
+            if rest or not self.more():
+                return rest[:1]
+
+    def take(self, length: int) -> str:
+        """Take that many characters."""
+        taken, self.buffer = self.buffer[:length], self.buffer[length:]
+        self.lines += taken.count("\n")
+        return taken
+
+    def value(self) -> Any:
+        """Take one JSON value. Raises ValueError with a message for people."""
+        while True:
+            try:
+                value, end = decoder.raw_decode(self.buffer)
+            except json.JSONDecodeError as error:
+                problem = _("not JSON: %(problem)s (line %(line)d, column %(column)d)") % {
+                    "problem": error.msg,
+                    "line": self.lines + error.lineno - 1,
+                    "column": error.colno,
+                }
+            except RecursionError:
+                raise ValueError(_("nested too deeply (line %d)") % self.lines) from None
+            else:
+                # A number at the end of what was read may go on in the next piece.
+                if end < len(self.buffer) or self.ended or not self.more():
+                    self.take(end)
+                    return value
+                continue
+            if len(self.buffer) > MAX_DOCUMENT:
+                raise ValueError(_too_long())
+            if self.ended or not self.more():
+                raise ValueError(problem)
+
+    def line(self) -> str:
+        """Take one line, however long, of which not more than is allowed is kept."""
+        while "\n" not in self.buffer and len(self.buffer) <= MAX_DOCUMENT and self.more():
+            pass
+        if "\n" in self.buffer:
+            return self.take(self.buffer.index("\n") + 1)
+        line = self.take(len(self.buffer))
+        while not self.ended and "\n" not in self.buffer:
+            self.buffer = ""
+            self.more()
+        self.take(self.buffer.find("\n") + 1)
+        return line
+
+
+def _too_long() -> str:
+    return _("longer than %d characters: one document cannot be") % MAX_DOCUMENT
+
+
+def _array(text: _Text) -> Iterator[Row]:
+    text.take(1)
+    number = 0
+    mark = text.peek()
+    while mark != "]":
+        number += 1
+        try:
+            value = text.value()
+        except ValueError as error:
+            yield Row(number, problem=str(error))
+            return
+        yield Row(number, value)
+        mark = text.peek()
+        if mark == ",":
+            text.take(1)
+            text.peek()
+        elif mark != "]":
+            yield Row(
+                number + 1,
+                problem=_("not JSON: expected “,” or “]” (line %d). Is the file whole?") % text.lines,
+            )
+            return
+    text.take(1)
+    if text.peek():
+        yield Row(number + 1, problem=_("something follows the end of the array (line %d)") % text.lines)
+
+
+def _lines(text: _Text) -> Iterator[Row]:
+    number = 0
+    while text.peek():
+        number += 1
+        start = text.lines
+        line = text.line()
+        if len(line) > MAX_DOCUMENT:
+            yield Row(number, problem=_too_long())
+            continue
+        try:
+            yield Row(number, decoder.decode(line))
+        except RecursionError:
+            yield Row(number, problem=_("nested too deeply (line %d)") % start)
+        except json.JSONDecodeError as error:
+            if number == 1 and error.pos >= len(line.rstrip()):
+                # One document, or several, over many lines.
+                text.buffer, text.lines = line + text.buffer, start
+                yield from _sequence(text)
+                return
+            yield Row(
+                number,
+                problem=_("not JSON: %(problem)s (line %(line)d, column %(column)d)")
+                % {"problem": error.msg, "line": start, "column": error.colno},
+            )
+
+
+def _sequence(text: _Text) -> Iterator[Row]:
+    number = 0
+    while text.peek():
+        number += 1
+        try:
+            yield Row(number, text.value())
+        except ValueError as error:
+            yield Row(number, problem=str(error))
+            return
