@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Mapping
+from types import NoneType
 from typing import Any
 
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
@@ -50,9 +51,9 @@ def shape(document: Any) -> tuple[dict[str, Any], type[Credential], dict[str, An
         found.append(("provider", _("%(kind)s belongs to “%(key)s”") % {"kind": kind.KIND, "key": kind.PROVIDER.key}))
     if document.get("kind") not in (None, kind.KIND, *kind.OLDER_KINDS):
         found.append(("kind", _("disagrees with properties.kind")))
-    if not isinstance(document.get("metadata") or {}, dict):
+    if not isinstance(document.get("metadata", {}), (dict, NoneType)):
         found.append(("metadata", _("expected an object, found %s") % type_name(document["metadata"])))
-    if not isinstance(document.get("name") or "", str):
+    if not isinstance(document.get("name", ""), (str, NoneType)):
         found.append(("name", _("expected a text, found %s") % type_name(document["name"])))
     found += [(key, message) for key in ("id", "oauth_app_id") if (message := _uuid_problem(document.get(key)))]
     found += _limit_problems(document.get("rate_limit"))
@@ -64,9 +65,10 @@ def shape(document: Any) -> tuple[dict[str, Any], type[Credential], dict[str, An
         raise InvalidDocument(found)
     if "name" in kind.PROPERTIES:
         _agree_on_name(document, properties)
-    elif properties.get("name") and kind.OLDER_KINDS:
+    elif kind.OLDER_KINDS and isinstance(properties.get("name"), str):
         # Older documents name the credential among the properties.
-        document = {"name": properties.pop("name"), **document}
+        older = properties.pop("name")
+        document = {**document, "name": document.get("name") or older}
     return document, kind, properties
 
 
@@ -136,6 +138,8 @@ def flat(error: ValidationError) -> list[tuple[str, str]]:
 def placed(error: ValidationError, kind: type[Credential]) -> list[tuple[str, str]]:
     """The messages of an error with their place in the document."""
     top = {NON_FIELD_ERRORS: "", "name": "name", "metadata": "metadata", "oauth_app": "oauth_app_id"}
+    if "name" in kind.PROPERTIES:
+        del top["name"]
     return [
         (top[name] if name in top else f"properties.{name}", message) for name, message in flat(error)
     ]

@@ -7,7 +7,7 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.core.validators import MaxValueValidator, MinValueValidator
+from django.core.validators import MaxLengthValidator, MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -30,6 +30,26 @@ def plain_text(value: str) -> None:
             )
 
 
+class ScopeField(models.TextField):
+    """Scopes as one text, separated by spaces. A form's TextField checks its length, a model's does not."""
+
+    default_validators = [plain_text]
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        kwargs.setdefault("max_length", 2000)
+        super().__init__(*args, **kwargs)
+        self.validators.append(MaxLengthValidator(self.max_length))
+
+    def deconstruct(self):
+        # What it checks is no part of the schema, as with hosts.
+        name, _path, args, kwargs = super().deconstruct()
+        return name, "django.db.models.TextField", args, kwargs
+
+    def to_python(self, value):
+        value = super().to_python(value)
+        return value.strip() if isinstance(value, str) else value
+
+
 class PlainTextField(models.CharField):
     """One line of visible text, stored in Unicode's composed form and without spaces around it."""
 
@@ -48,14 +68,16 @@ class HostField(PlainTextField):
     """The host of one customer at a provider. Never a URL: the pattern decides which hosts there can be.
 
     Takes what people paste: the bare name, the host, or a full address, of which the host is kept.
-    `pattern` must match the whole host; `suffix` completes a bare name. Neither is part of the schema, so that
-    changing them needs no migration.
+    `pattern` must match the whole host; `suffix` completes a bare name; `mixed_up` says by their endings what other
+    hosts people take for it. None is part of the schema, so that changing them needs no migration.
     """
 
     ADDRESS = re.compile(r"(?:https?://)?([a-z0-9.-]+)(?:[/?#].*)?", re.IGNORECASE | re.ASCII)
 
-    def __init__(self, *args: Any, pattern: str = "", suffix: str = "", **kwargs: Any):
-        self.pattern, self.suffix = pattern, suffix
+    def __init__(
+        self, *args: Any, pattern: str = "", suffix: str = "", mixed_up: dict | None = None, **kwargs: Any
+    ):
+        self.pattern, self.suffix, self.mixed_up = pattern, suffix, mixed_up or {}
         super().__init__(*args, **kwargs)
 
     def to_python(self, value):
@@ -68,6 +90,9 @@ class HostField(PlainTextField):
 
     def validate(self, value, model_instance):
         super().validate(value, model_instance)
+        for ending, message in self.mixed_up.items():
+            if value.endswith(ending):
+                raise ValidationError(message, code="host")
         if not re.fullmatch(self.pattern, value, re.ASCII):
             raise ValidationError(
                 _("This is not a host of the form name%(suffix)s."),
@@ -121,7 +146,9 @@ class StringListField(models.JSONField):
     def formfield(self, **kwargs):
         kwargs.pop("encoder", None)
         kwargs.pop("decoder", None)
-        return models.Field.formfield(self, **{**kwargs, "form_class": StringListFormField})
+        return models.Field.formfield(
+            self, **{**kwargs, "form_class": StringListFormField, "show_hidden_initial": False}
+        )
 
     def value_from_object(self, obj):
         return " ".join(super().value_from_object(obj) or [])
@@ -163,7 +190,9 @@ class JsonObjectField(models.JSONField):
     def formfield(self, **kwargs):
         kwargs.pop("encoder", None)
         kwargs.pop("decoder", None)
-        return models.Field.formfield(self, **{**kwargs, "form_class": JsonObjectFormField})
+        return models.Field.formfield(
+            self, **{**kwargs, "form_class": JsonObjectFormField, "show_hidden_initial": False}
+        )
 
 
 class JsonObjectFormField(forms.JSONField):

@@ -6,6 +6,7 @@ What either refuses or changes is a problem here, so that both give the same mes
 
 import json
 import math
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,6 +19,7 @@ MAX_KEY = 200
 # What a 64-bit column holds; and where a float stops being read back as it was written.
 MAX_INTEGER = 2**63 - 1
 MAX_FLOAT = 1e15
+UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 class BadNumber:
@@ -40,7 +42,8 @@ def _integer(digits: str) -> int | BadNumber:
 
 
 def _float(text: str) -> float | BadNumber:
-    number = float(text)
+    # PostgreSQL does not know a negative zero.
+    number = float(text) + 0.0
     return number if math.isfinite(number) else BadNumber(_("the number is too large"))
 
 
@@ -78,12 +81,12 @@ def text_problem(text: str, *, max_length: int = MAX_STRING) -> str | None:
             "max": max_length,
             "length": len(text),
         }
-    for position, character in enumerate(text, start=1):
-        if character == "\0":
-            return _("character %d is NUL, which cannot be stored") % position
-        if "\ud800" <= character <= "\udfff":
-            return _("character %d is half of a surrogate pair, which cannot be stored") % position
-    return None
+    found = UNSTORABLE.search(text)
+    if found is None:
+        return None
+    if found[0] == "\0":
+        return _("character %d is NUL, which cannot be stored") % (found.start() + 1)
+    return _("character %d is half of a surrogate pair, which cannot be stored") % (found.start() + 1)
 
 
 def problems(value: Any, path: str = "") -> Iterator[tuple[str, str]]:

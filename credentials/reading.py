@@ -4,6 +4,7 @@ The standard library's decoder reads each value, because it says where a mistake
 JSON cannot hold be named with their place later, instead of ending the whole file.
 """
 
+import codecs
 import io
 import json
 from collections.abc import Iterator
@@ -16,6 +17,8 @@ from credentials.json_values import decoder
 
 MAX_DOCUMENT = 1_048_576
 CHUNK = 65_536
+# What the decoder may still be waiting for at the end of a piece: "-Infinity", "\u1234\u1234", "1.5e+7".
+LONGEST_TOKEN = 16
 SPACE = " \t\r\n"
 
 
@@ -52,6 +55,8 @@ def _rows(text: "_Text") -> Iterator[Row]:
     first = text.peek()
     if not first:
         raise UnusableFile(_("the file is empty: there is nothing to import"))
+    if "\0" in text.buffer[:4]:
+        raise UnusableFile(_("this looks like UTF-16: save it as UTF-8"))
     if first == "[":
         yield from _array(text)
     elif first == "{":
@@ -64,22 +69,33 @@ class _Text:
     """The text of a stream, of which only the part that is being read is kept."""
 
     def __init__(self, stream: BinaryIO):
-        self.stream = io.TextIOWrapper(stream, encoding="utf-8-sig", newline=None)
+        self.stream = stream
+        utf8 = codecs.getincrementaldecoder("utf-8-sig")()
+        self.decoder = io.IncrementalNewlineDecoder(utf8, translate=True)
         self.buffer = ""
         self.lines = 1
         self.ended = False
+        self.broken = False
 
     def more(self) -> bool:
         """Read another piece; False at the end."""
+        if self.broken:
+            raise UnusableFile(
+                _("the file is not UTF-8 text (line %d): save it as UTF-8")
+                % (self.lines + self.buffer.count("\n"))
+            )
         try:
             piece = self.stream.read(CHUNK)
-        except UnicodeDecodeError:
-            raise UnusableFile(
-                _("the file is not UTF-8 text (near line %d): save it as UTF-8")
-                % (self.lines + self.buffer.count("\n"))
-            ) from None
+            self.buffer += self.decoder.decode(piece, final=not piece)
+        except UnicodeDecodeError as error:
+            # What stands before the mistake is read first, so that the row and line are the right ones.
+            good = error.object[: error.start].decode()
+            self.buffer += good.replace("\r\n", "\n").replace("\r", "\n")
+            self.broken = True
+            return True
+        except OSError as error:
+            raise UnusableFile(_("it cannot be read: %s") % (error.strerror or error)) from None
         self.ended = not piece
-        self.buffer += piece
         return not self.ended
 
     def peek(self) -> str:
@@ -108,11 +124,15 @@ class _Text:
                     "line": self.lines + error.lineno - 1,
                     "column": error.colno,
                 }
+                if not _cut_off(error, self.buffer):
+                    raise ValueError(problem) from None
             except RecursionError:
                 raise ValueError(_("nested too deeply (line %d)") % self.lines) from None
             else:
-                # A number at the end of what was read may go on in the next piece.
-                if end < len(self.buffer) or self.ended or not self.more():
+                # A number at the end of what was read may go on in the next piece: 1 may be 1.5e+7.
+                if end + 2 < len(self.buffer) or self.ended or not self.more():
+                    if end > MAX_DOCUMENT:
+                        raise ValueError(_too_long())
                     self.take(end)
                     return value
                 continue
@@ -133,6 +153,11 @@ class _Text:
             self.more()
         self.take(self.buffer.find("\n") + 1)
         return line
+
+
+def _cut_off(error: json.JSONDecodeError, text: str) -> bool:
+    """Whether a mistake may be only that the rest of the text is not there yet."""
+    return error.msg.startswith("Unterminated string") or error.pos + LONGEST_TOKEN > len(text)
 
 
 def _too_long() -> str:

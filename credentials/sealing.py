@@ -26,6 +26,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.db import models
 from django.db.models.query_utils import DeferredAttribute
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from fernet_fields import EncryptedTextField
 from fernet_fields.hkdf import derive_fernet_key
@@ -442,7 +443,7 @@ class SecretField(EncryptedTextField):
 
     def formfield(self, **kwargs):
         field = SecretFormField(
-            label=kwargs.get("label", self.verbose_name),
+            label=kwargs.get("label", capfirst(self.verbose_name)),
             help_text=kwargs.get("help_text", self.help_text),
             required=not self.blank,
             strip=not self.spaces,

@@ -1,9 +1,8 @@
 """Airtable: https://airtable.com/developers/web/api/oauth-reference"""
 
-from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from credentials.fields import PlainTextField
+from credentials.fields import PlainTextField, ScopeField
 from credentials.kinds.provider import Provider
 from credentials.models.credential import Credential
 from credentials.models.rate_limit import SECOND, Limit
@@ -33,13 +32,11 @@ class AirtableOAuth2(Credential):
     refresh_token = SecretField(
         _("refresh token"), help_text=_("From the token endpoint. Using an old one revokes the whole grant.")
     )
-    scope = models.TextField(
-        _("scope"), help_text=_("The scopes that were granted, separated by spaces."), max_length=2000
-    )
+    scope = ScopeField(_("scope"), help_text=_("The scopes that were granted, separated by spaces."))
 
     class Meta:
-        verbose_name = _("Airtable, OAuth 2.0")
-        verbose_name_plural = _("Airtable, OAuth 2.0")
+        verbose_name = _("Airtable OAuth 2.0 credential")
+        verbose_name_plural = _("Airtable OAuth 2.0 credentials")
 
     @classmethod
     def account_of(cls, properties, answer):

@@ -33,8 +33,8 @@ class CheckoutChampPassword(Credential):
     )
 
     class Meta:
-        verbose_name = _("Checkout Champ, API user")
-        verbose_name_plural = _("Checkout Champ, API users")
+        verbose_name = _("Checkout Champ API user")
+        verbose_name_plural = _("Checkout Champ API users")
 
     @classmethod
     def account_of(cls, properties, answer):

@@ -20,7 +20,7 @@ PROVIDER = Provider(
 class GitHubApp(Credential):
     KIND = "github_app"
     PROVIDER = PROVIDER
-    LABEL = _("GitHub App installation")
+    LABEL = _("App installation")
     SUMMARY = _("An installation of your GitHub App. It holds no secret: the app's private key signs for it.")
     HELP_URL = "https://docs.github.com/en/apps/using-github-apps/reviewing-and-modifying-installed-github-apps"
     PROPERTIES = ("account_login", "account_type", "installation_id")
@@ -41,8 +41,8 @@ class GitHubApp(Credential):
     )
 
     class Meta:
-        verbose_name = _("GitHub, app installation")
-        verbose_name_plural = _("GitHub, app installations")
+        verbose_name = _("GitHub App installation")
+        verbose_name_plural = _("GitHub App installations")
 
     @classmethod
     def account_of(cls, properties, answer):

@@ -33,8 +33,8 @@ class HubSpotOAuth2(Credential):
     scopes = StringListField(_("scopes"), help_text=_("The scopes that were granted, separated by spaces."))
 
     class Meta:
-        verbose_name = _("HubSpot, OAuth 2.0")
-        verbose_name_plural = _("HubSpot, OAuth 2.0")
+        verbose_name = _("HubSpot OAuth 2.0 credential")
+        verbose_name_plural = _("HubSpot OAuth 2.0 credentials")
 
     @classmethod
     def account_of(cls, properties, answer):

@@ -1,9 +1,8 @@
 """Linear: https://linear.app/developers/oauth-2-0-authentication"""
 
-from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from credentials.fields import PlainTextField
+from credentials.fields import PlainTextField, ScopeField
 from credentials.kinds.provider import Provider
 from credentials.models.credential import Credential
 from credentials.models.rate_limit import HOUR, Limit
@@ -34,15 +33,13 @@ class LinearOAuth2(Credential):
         null=True,
         help_text=_("Where the app gets one: access tokens then live for a day."),
     )
-    scope = models.TextField(
-        _("scope"), max_length=2000, help_text=_("The scopes that were granted, separated by spaces.")
-    )
+    scope = ScopeField(_("scope"), help_text=_("The scopes that were granted, separated by spaces."))
     linear_org_id = PlainTextField(_("organization id"), help_text=_("The id of the workspace, a UUID."))
     linear_org_name = PlainTextField(_("organization name"), help_text=_("The workspace's name."))
 
     class Meta:
-        verbose_name = _("Linear, OAuth 2.0")
-        verbose_name_plural = _("Linear, OAuth 2.0")
+        verbose_name = _("Linear OAuth 2.0 credential")
+        verbose_name_plural = _("Linear OAuth 2.0 credentials")
 
     @classmethod
     def account_of(cls, properties, answer):

@@ -1,9 +1,8 @@
 """Salesforce: https://help.salesforce.com (OAuth web server flow)"""
 
-from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from credentials.fields import HostField, PlainTextField
+from credentials.fields import HostField, PlainTextField, ScopeField
 from credentials.kinds.provider import Provider
 from credentials.models.credential import Credential
 from credentials.models.rate_limit import DAY, Limit
@@ -38,19 +37,20 @@ class SalesforceOAuth2(Credential):
         _("domain"),
         pattern=HOST,
         suffix=".my.salesforce.com",
+        mixed_up={
+            ".lightning.force.com": _("This is the host of the Lightning pages: the API is at name.my.salesforce.com.")
+        },
         help_text=_("Setup, My Domain: a host like name.my.salesforce.com."),
     )
     refresh_token = SecretField(_("refresh token"), help_text=_("From the token endpoint, with the consent."))
-    scope = models.TextField(
-        _("scope"), max_length=2000, help_text=_("The scopes that were granted, separated by spaces.")
-    )
+    scope = ScopeField(_("scope"), help_text=_("The scopes that were granted, separated by spaces."))
     salesforce_id = PlainTextField(
         _("Salesforce id"), help_text=_("The organization's id: Setup, Company Information. Begins with 00D.")
     )
 
     class Meta:
-        verbose_name = _("Salesforce, OAuth 2.0")
-        verbose_name_plural = _("Salesforce, OAuth 2.0")
+        verbose_name = _("Salesforce OAuth 2.0 credential")
+        verbose_name_plural = _("Salesforce OAuth 2.0 credentials")
 
     @classmethod
     def account_of(cls, properties, answer):
@@ -61,13 +61,6 @@ class SalesforceOAuth2(Credential):
     @classmethod
     def default_limit(cls, properties):
         return Limit(100_000, DAY, 25)
-
-    def check_format(self):
-        if (self.domain or "").endswith(".lightning.force.com"):
-            return {
-                "domain": _("This is the host of the Lightning pages: the API is at name.my.salesforce.com.")
-            }
-        return {}
 
     def warnings(self):
         if not self.salesforce_id.startswith("00D"):

@@ -36,8 +36,8 @@ class ShopifyOAuth2(Credential):
     )
 
     class Meta:
-        verbose_name = _("Shopify, OAuth 2.0")
-        verbose_name_plural = _("Shopify, OAuth 2.0")
+        verbose_name = _("Shopify OAuth 2.0 credential")
+        verbose_name_plural = _("Shopify OAuth 2.0 credentials")
 
     @classmethod
     def account_of(cls, properties, answer):

@@ -82,8 +82,8 @@ class StripeKey(StripeCredential):
     test = models.BooleanField(_("test mode"), default=False, help_text=_("The key begins with …_test_."))
 
     class Meta:
-        verbose_name = _("Stripe, key")
-        verbose_name_plural = _("Stripe, keys")
+        verbose_name = _("Stripe key")
+        verbose_name_plural = _("Stripe keys")
 
     def warnings(self):
         text = self.fresh("secret")
@@ -106,5 +106,5 @@ class StripeOAuth2(StripeCredential):
     test = models.BooleanField(_("test mode"), default=False, help_text=_("The consent was given in test mode."))
 
     class Meta:
-        verbose_name = _("Stripe, OAuth 2.0")
-        verbose_name_plural = _("Stripe, OAuth 2.0")
+        verbose_name = _("Stripe OAuth 2.0 credential")
+        verbose_name_plural = _("Stripe OAuth 2.0 credentials")

@@ -23,7 +23,10 @@ class LanyardCommand(BaseCommand):
 
     def execute(self, *args: Any, **options: Any):
         try:
-            return super().execute(*args, **options)
+            result = super().execute(*args, **options)
+            # What is still held back would fail only after this, where nothing can be said about it.
+            self.stdout.flush()
+            return result
         except DatabaseError as error:
             line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise CommandError(

@@ -277,6 +277,17 @@ class Credential(SecretHolder, PolymorphicModel):
 
     save.alters_data = True
 
+    def set_limit(self, limit: Limit) -> bool:
+        """Store another rate limit; returns whether it differs from the one before. Raises ValidationError."""
+        stored = self.rate_limit
+        wanted = limit._replace(max_concurrent_requests=limit.max_concurrent_requests or None)
+        if wanted == stored.limit:
+            return False
+        for name, value in wanted._asdict().items():
+            setattr(stored, name, value)
+        stored.save()
+        return True
+
     def secret_used(self) -> None:
         """Note the use, at most once a minute and touching nothing else."""
         now = timezone.now()

@@ -109,6 +109,11 @@ class RateLimit(models.Model):
             return rate
         return _("%(rate)s, %(n)s at a time") % {"rate": rate, "n": f"{self.max_concurrent_requests:,}"}
 
+    @property
+    def limit(self) -> Limit:
+        """The three numbers."""
+        return Limit(self.allowed_requests, self.interval, self.max_concurrent_requests)
+
     def save(self, *args, **kwargs) -> None:
         """Store the limit; 0 at the same time is stored as no bound. Raises ValidationError."""
         self.max_concurrent_requests = self.max_concurrent_requests or None

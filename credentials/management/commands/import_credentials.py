@@ -93,6 +93,8 @@ Exit status: 0, 1 where documents failed (each is named), 2 where the file canno
 
 def _open(name: str) -> BinaryIO:
     if name == "-":
+        if sys.stdin is None:
+            raise CommandError("standard input is closed: nothing can be read from it", returncode=USAGE)
         return sys.stdin.buffer
     try:
         return open(name, "rb")

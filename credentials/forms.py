@@ -1,0 +1,253 @@
+"""The forms of the back office. One form serves every kind: it follows from what the kind declares."""
+
+from typing import Any
+
+from django import forms
+from django.contrib.admin.models import LogEntry
+from django.core.exceptions import ValidationError
+from django.utils import formats, timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from credentials import kinds
+from credentials.models import Credential, Limit, OAuthApp, RateLimit
+from credentials.models.rate_limit import UNITS, in_units
+from credentials.sealing import SecretInput, secret_fields
+from health import admin_base
+
+UNIT_CHOICES = [
+    ("second", gettext_lazy("seconds")),
+    ("minute", gettext_lazy("minutes")),
+    ("hour", gettext_lazy("hours")),
+    ("day", gettext_lazy("days")),
+    ("millisecond", gettext_lazy("milliseconds")),
+]
+
+
+class IntervalWidget(forms.MultiWidget):
+    """A number and a unit."""
+
+    template_name = "credentials/interval_widget.html"
+
+    def __init__(self, attrs: dict | None = None):
+        number = admin_base.UnfoldAdminIntegerFieldWidget({"min": 1, "aria-label": _("Length of the interval")})
+        unit = admin_base.UnfoldAdminSelectWidget({"aria-label": _("Unit of the interval")}, choices=UNIT_CHOICES)
+        super().__init__([number, unit], attrs)
+
+    def decompress(self, value: int | None) -> list:
+        return list(in_units(value)) if value else [None, "second"]
+
+
+class IntervalField(forms.MultiValueField):
+    """An interval in people's units; gives milliseconds."""
+
+    widget = IntervalWidget
+
+    def __init__(self, **kwargs: Any):
+        fields = [forms.IntegerField(min_value=1, max_value=10**9), forms.ChoiceField(choices=UNIT_CHOICES)]
+        super().__init__(fields, require_all_fields=False, **kwargs)
+
+    def compress(self, values: list) -> int | None:
+        return values[0] * UNITS[values[1]] if values and values[0] and values[1] else None
+
+
+class VersionField(forms.IntegerField):
+    """The version of the row that the form was filled from. Not an edit, so it never counts as changed."""
+
+    widget = forms.HiddenInput
+
+    def has_changed(self, initial, data):
+        return False
+
+
+class SecretHolderForm(forms.ModelForm):
+    """Write-only secrets, and a clear conflict for the second of two people who edit the same row."""
+
+    seen_version = VersionField(required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.conflict: list[tuple[str, str, str]] = []
+        self.conflict_with = ""
+        self.fields["seen_version"].initial = self.instance.version
+        for field in self.fields.values():
+            if isinstance(field.widget, forms.Textarea):
+                field.widget.attrs["rows"] = 5 if isinstance(field, forms.JSONField) else 3
+        set_at = {} if self.instance._state.adding else self.instance.secret_set_at()
+        for secret in secret_fields(self._meta.model):
+            if secret.name in self.fields:
+                self._prepare_secret(secret.name, set_at.get(secret.name))
+
+    def _prepare_secret(self, name: str, set_at: Any) -> None:
+        field = self.fields[name]
+        classes = admin_base.INPUT_CLASSES if isinstance(field.widget, SecretInput) else admin_base.TEXTAREA_CLASSES
+        field.widget.attrs["class"] = " ".join(classes)
+        secret = getattr(self.instance, name)
+        if self.instance._state.adding or not secret:
+            return
+        field.required = False
+        field.widget.attrs["placeholder"] = _("Set. Leave empty to keep it.")
+        if set_at:
+            when = formats.date_format(timezone.localtime(set_at), "j F Y, H:i")
+            field.widget.attrs["placeholder"] = _("Set on %s. Leave empty to keep it.") % when
+        if not secret.readable:
+            field.widget.attrs["placeholder"] = _("Cannot be read: its key is missing. Enter it again.")
+        if self._meta.model._meta.get_field(name).blank:
+            self.fields[f"remove_{name}"] = forms.BooleanField(
+                label=_("Remove the %s") % field.label,
+                required=False,
+                widget=admin_base.UnfoldBooleanSwitchWidget,
+            )
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        if not self.instance._state.adding:
+            self._refuse_conflict()
+        return cleaned
+
+    def _post_clean(self) -> None:
+        for name in list(self.cleaned_data):
+            if name.startswith("remove_") and self.cleaned_data[name]:
+                setattr(self.instance, name.removeprefix("remove_"), None)
+        super()._post_clean()
+
+    def _refuse_conflict(self) -> None:
+        """Raise where somebody saved the row since this form was filled. Locks it until the save."""
+        rows = self.instance._root_rows().select_for_update()
+        version = rows.filter(pk=self.instance.pk).values_list("version", flat=True).first()
+        if version is None:
+            raise ValidationError(_("Somebody deleted this while you were editing: there is nothing to save."))
+        if version == self.instance.version == self.cleaned_data.get("seen_version"):
+            return
+        stored = type(self.instance)._base_manager.get(pk=self.instance.pk)
+        self.conflict = self._differences(stored)
+        # Saved again, the form overwrites what it has just shown.
+        self.data = self.data.copy()
+        self.data["seen_version"] = version
+        self.instance.version = version
+        self.conflict_with = _("%s while you were editing") % last_editor(stored)
+        raise ValidationError(self.conflict_with, code="conflict")
+
+    def _differences(self, stored: Any) -> list[tuple[str, str, str]]:
+        """What the form holds otherwise than the stored row: (label, stored, yours)."""
+        found = []
+        fresh = type(self)(instance=stored)
+        secrets = {field.name for field in secret_fields(self._meta.model)}
+        for name, field in self.fields.items():
+            if name == "seen_version" or name.startswith("remove_") or name not in fresh.fields:
+                continue
+            if name in secrets:
+                if self.data.get(name):
+                    found.append((field.label, _("set"), _("entered: enter it once more")))
+                continue
+            data = field.widget.value_from_datadict(self.data, self.files, self.add_prefix(name))
+            initial = fresh.get_initial_for_field(field, name)
+            if field.has_changed(initial, data):
+                found.append((field.label, _shown(field, initial), _shown(field, data)))
+        return found
+
+
+def _shown(field: forms.Field, value: Any) -> str:
+    """A value as people read it in the list of differences."""
+    if isinstance(field, IntervalField):
+        value = value if isinstance(value, list) else field.widget.decompress(value)
+        return " ".join(str(part) for part in value if part is not None)
+    if isinstance(field, forms.ModelChoiceField):
+        found = field.queryset.filter(pk=value or None).first()
+        return str(found) if found else _("none")
+    value = field.prepare_value(value)
+    if isinstance(value, bool):
+        return _("yes") if value else _("no")
+    return str(value) if value not in (None, "") else _("empty")
+
+
+def last_editor(row: Any) -> str:
+    """Who changed a row last, as the beginning of a sentence."""
+    entry = LogEntry.objects.filter(object_id=str(row.pk)).select_related("user").order_by("-action_time").first()
+    if entry and abs((entry.action_time - row.updated_at).total_seconds()) < 5:
+        return _("%s saved this") % (entry.user.get_full_name() or entry.user.get_username())
+    return _("This was changed")
+
+
+class CredentialForm(SecretHolderForm):
+    """The form of every kind: its properties, the limit, metadata."""
+
+    allowed_requests = forms.IntegerField(
+        label=gettext_lazy("Requests"), required=False, widget=admin_base.UnfoldAdminIntegerFieldWidget({"min": 1})
+    )
+    interval = IntervalField(label=gettext_lazy("Per"), required=False)
+    max_concurrent_requests = forms.IntegerField(
+        label=gettext_lazy("At the same time"),
+        required=False,
+        widget=admin_base.UnfoldAdminIntegerFieldWidget({"min": 0}),
+        help_text=gettext_lazy("Empty: no bound."),
+    )
+
+    LIMIT_FIELDS = ("allowed_requests", "interval", "max_concurrent_requests")
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        if not self.instance._state.adding:
+            for name, value in self.instance.rate_limit.limit._asdict().items():
+                self.fields[name].initial = value
+            self.fields["allowed_requests"].required = self.fields["interval"].required = True
+        else:
+            default = RateLimit(**self._meta.model.default_limit({})._asdict()).words
+            self.fields["allowed_requests"].help_text = _("Leave it all empty for the default: %s.") % default
+        if "oauth_app" in self.fields:
+            apps = OAuthApp.objects.filter(provider=self._meta.model.PROVIDER.key)
+            self.fields["oauth_app"].queryset = apps
+            self.fields["oauth_app"].empty_label = _("The provider's default app")
+        for name in self._meta.model.DESTINATION:
+            if name in self.fields and not self.instance._state.adding:
+                self.fields[name].help_text = _("%s Changing it asks for the secrets again.") % self.fields[name].help_text
+
+    @property
+    def limit(self) -> Limit | None:
+        """The limit that was entered; None where the form leaves it to the kind's default."""
+        values = [self.cleaned_data.get(name) for name in self.LIMIT_FIELDS]
+        return Limit(*values) if any(values) else None
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean()
+        if not self.limit or self.errors.keys() & set(self.LIMIT_FIELDS):
+            return cleaned
+        missing = [name for name in ("allowed_requests", "interval") if not self.cleaned_data.get(name)]
+        for name in missing:
+            self.add_error(name, _("Enter this too, or leave the whole limit empty for the default."))
+        if not missing:
+            try:
+                RateLimit(**self.limit._asdict()).clean_fields(exclude={"credential"})
+            except ValidationError as error:
+                for name, messages in error.error_dict.items():
+                    self.add_error(name, messages)
+        return cleaned
+
+    class Meta:
+        model = Credential
+        fields = ("name", "metadata")
+
+
+class OAuthAppForm(SecretHolderForm):
+    """The form of an OAuth app. Its provider is chosen once."""
+
+    provider = forms.ChoiceField(label=gettext_lazy("Provider"), widget=admin_base.UnfoldAdminSelectWidget)
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        if self.instance._state.adding:
+            self.fields["provider"].choices = [("", "")] + [
+                (kind.PROVIDER.key, kind.PROVIDER.name) for kind in _with_apps()
+            ]
+        else:
+            self.fields.pop("provider", None)
+
+    class Meta:
+        model = OAuthApp
+        fields = ("name", "is_default", "client_id", "client_secret", "app_id", "private_key", "scopes", "metadata")
+
+
+def _with_apps() -> list[type[Credential]]:
+    """One kind for each provider that authenticates through an OAuth app of ours."""
+    found = {kind.PROVIDER.key: kind for kind in kinds.KINDS.values() if kind.USES_OAUTH_APP}
+    return sorted(found.values(), key=lambda kind: kind.PROVIDER.name)
