@@ -1,0 +1,102 @@
+"""Starts Lanyard on this machine: `make run` calls `python -m project.launch PORT`.
+
+What is missing is made first: keys, database, static files, first administrator. Each step can be repeated,
+and a lock lets one process at a time through them.
+"""
+
+import errno
+import fcntl
+import os
+import socket
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from project import dotenv
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+ADDRESS = "127.0.0.1"
+
+
+def listen(port_text: str) -> socket.socket:
+    """Returns a socket that listens on the port. It is opened before anything else, so that a taken port
+    is said at once and nobody takes it in between."""
+    if not (port_text.isascii() and port_text.isdigit() and 0 < int(port_text) < 65536):
+        fail(f"PORT={port_text} is not a port: write a number from 1 to 65535, such as make run PORT=8001")
+    port = int(port_text)
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((ADDRESS, port))
+        listener.listen(128)
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            other = port + 1 if port < 65535 else 8000
+            fail(f"Port {port} is taken. Stop what uses it, or choose another: make run PORT={other}")
+        fail(f"Port {port} cannot be used ({error.strerror}). Choose another: make run PORT=8000")
+    return listener
+
+
+def prepare() -> None:
+    """Brings database and static files up to date and creates the first administrator."""
+    os.environ["DJANGO_SETTINGS_MODULE"] = "project.settings"
+    import django
+    from django.conf import settings
+    from django.core.management import call_command
+    from django.db import Error, connections
+
+    # One connection is enough here, and its error says what is wrong where the pool's only says it waited.
+    settings.DATABASES["default"].get("OPTIONS", {}).pop("pool", None)
+    django.setup()
+    try:
+        call_command("migrate", verbosity=0, interactive=False)
+        if not settings.DEBUG and static_files_are_stale(Path(settings.STATIC_ROOT)):
+            call_command("collectstatic", verbosity=0, interactive=False)
+        call_command("first_administrator")
+        connections.close_all()
+    except Error as error:
+        reason = str(error).strip().partition("\n")[0]
+        fail(f"The database cannot be used: {reason}. Look at DATABASE_URL, and whether the server runs.")
+
+
+def static_files_are_stale(root: Path) -> bool:
+    """Returns whether a package or a static file of ours is newer than what was collected last."""
+    manifest = root / "staticfiles.json"  # written last
+    if not manifest.exists():
+        return True
+    sources = [Path(sys.prefix) / ".run-ok", *BASE_DIR.glob("*/static"), *BASE_DIR.glob("*/static/**/*")]
+    return any(source.stat().st_mtime > manifest.stat().st_mtime for source in sources if source.exists())
+
+
+def fail(sentence: str) -> NoReturn:
+    sys.stderr.write(f"{sentence}\n")
+    raise SystemExit(2)
+
+
+def main() -> None:
+    os.chdir(BASE_DIR)
+    os.umask(0o077)  # the database and its side files are for this user alone
+    port = sys.argv[1] if len(sys.argv) > 1 else "8000"
+    listener = listen(port)
+    dotenv.main([])
+    with Path("requirements.txt").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        prepare()
+    sys.stdout.write(
+        f"\nLanyard is at http://{ADDRESS}:{port}  (Ctrl-C stops it)\n"
+        "Next: sign in as admin, then import the example:"
+        " .venv/bin/python manage.py import_credentials FILE\n"
+    )
+    sys.stdout.flush()
+    listener.set_inheritable(True)
+    # This process becomes the web server. Once a worker runs beside it, it stays and watches over both.
+    command = [sys.executable, "-m", "gunicorn", "--config", "python:project.gunicorn", "--log-level", "warning"]
+    os.execv(sys.executable, [*command, "--bind", f"fd://{listener.fileno()}", "project.wsgi"])  # noqa: S606
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None

@@ -1,0 +1,44 @@
+"""Middleware for every request."""
+
+from collections.abc import Callable
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
+from django.utils.cache import patch_cache_control
+
+GetResponse = Callable[[HttpRequest], HttpResponse]
+
+NUL = "\x00"
+UNREADABLE_ADDRESS = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>This address cannot be read</title></head>
+<body><h1>This address cannot be read</h1>
+<p>It holds a character that no page of Lanyard uses. Correct the address, or
+<a href="/">go to the overview</a>.</p></body></html>
+"""
+
+
+def refuse_nul(get_response: GetResponse) -> GetResponse:
+    """Answers 400 where a NUL character is in the address or a cookie: PostgreSQL takes none in a text, so
+    that a search for one would end as a server error."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        query = request.META.get("QUERY_STRING", "")
+        in_cookies = any(NUL in name + value for name, value in request.COOKIES.items())
+        if NUL in request.path or NUL in query or "%00" in query or in_cookies:
+            return HttpResponseBadRequest(UNREADABLE_ADDRESS)
+        return get_response(request)
+
+    return middleware
+
+
+def keep_out_of_caches(get_response: GetResponse) -> GetResponse:
+    """Marks the pages of signed-in people no-store. It goes by the session cookie, which costs no query."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        if settings.SESSION_COOKIE_NAME in request.COOKIES or request.session.modified:
+            patch_cache_control(response, no_store=True, private=True)
+        return response
+
+    return middleware
