@@ -6,3 +6,6 @@ class CredentialsConfig(AppConfig):
     name = "credentials"
     verbose_name = _("Access to accounts")
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from credentials import checks  # noqa: F401 - registers them
