@@ -20,7 +20,8 @@ def check_secrets(**kwargs: Any) -> list[checks.Error]:
             if isinstance(field, EncryptedField) and not isinstance(field, SecretField):
                 errors.append(
                     checks.Error(
-                        "An encrypted field of the library is used directly: bulk_update() destroys its secrets.",
+                        "An encrypted field of the library is used directly: "
+                        "bulk_update() destroys its secrets.",
                         hint="Use credentials.sealing.SecretField.",
                         obj=field,
                         id="credentials.E001",

@@ -41,21 +41,29 @@ def shape(document: Any) -> tuple[dict[str, Any], type[Credential], dict[str, An
         for key in document
         if key not in KEYS | IGNORED
     ]
-    properties = document.get("properties")
+    if "properties" not in document:
+        raise InvalidDocument([*found, ("properties", _("required"))])
+    properties = document["properties"]
     if not isinstance(properties, dict):
-        raise InvalidDocument([*found, ("properties", _("expected an object, found %s") % type_name(properties))])
+        raise InvalidDocument(
+            [*found, ("properties", _("expected an object, found %s") % type_name(properties))]
+        )
     kind = _kind(properties.get("kind", document.get("kind")), found)
     if found or kind is None:
         raise InvalidDocument(found)
     if document.get("provider") not in (None, kind.PROVIDER.key):
-        found.append(("provider", _("%(kind)s belongs to “%(key)s”") % {"kind": kind.KIND, "key": kind.PROVIDER.key}))
+        found.append(
+            ("provider", _("%(kind)s belongs to “%(key)s”") % {"kind": kind.KIND, "key": kind.PROVIDER.key})
+        )
     if document.get("kind") not in (None, kind.KIND, *kind.OLDER_KINDS):
         found.append(("kind", _("disagrees with properties.kind")))
     if not isinstance(document.get("metadata", {}), (dict, NoneType)):
         found.append(("metadata", _("expected an object, found %s") % type_name(document["metadata"])))
     if not isinstance(document.get("name", ""), (str, NoneType)):
         found.append(("name", _("expected a text, found %s") % type_name(document["name"])))
-    found += [(key, message) for key in ("id", "oauth_app_id") if (message := _uuid_problem(document.get(key)))]
+    found += [
+        (key, message) for key in ("id", "oauth_app_id") if (message := _uuid_problem(document.get(key)))
+    ]
     found += _limit_problems(document.get("rate_limit"))
     try:
         properties = declared.renamed(kind, properties)
@@ -65,25 +73,29 @@ def shape(document: Any) -> tuple[dict[str, Any], type[Credential], dict[str, An
         raise InvalidDocument(found)
     if "name" in kind.PROPERTIES:
         _agree_on_name(document, properties)
-    elif kind.OLDER_KINDS and isinstance(properties.get("name"), str):
-        # Older documents name the credential among the properties.
-        older = properties.pop("name")
-        document = {**document, "name": document.get("name") or older}
+    elif "name" in properties:
+        document = _with_older_name(document, kind, properties)
     return document, kind, properties
 
 
 def _kind(name: Any, found: list[tuple[str, str]]) -> type[Credential] | None:
     kind = kinds.named(name) if isinstance(name, str) else None
     if kind is None:
-        message = (
-            _("unknown kind “%s”") % shown(name)
-            if isinstance(name, str)
-            else _("expected the name of a kind, found %s") % type_name(name)
+        message = _("expected the name of a kind, found %s") % type_name(name)
+        if name is None:
+            message = _("required")
+        elif isinstance(name, str):
+            message = _("unknown kind “%s”") % shown(name)
+        found.append(
+            (
+                "properties.kind",
+                _("%(problem)s. Kinds: %(kinds)s")
+                % {
+                    "problem": message,
+                    "kinds": ", ".join(kinds.KINDS),
+                },
+            )
         )
-        found.append(("properties.kind", _("%(problem)s. Kinds: %(kinds)s") % {
-            "problem": message,
-            "kinds": ", ".join(kinds.KINDS),
-        }))
     return kind
 
 
@@ -91,9 +103,21 @@ def _agree_on_name(document: Mapping[str, Any], properties: dict[str, Any]) -> N
     """The name of a Stripe credential stands among its properties too; either place will do."""
     name = document.get("name")
     if name and properties.get("name", name) != name:
-        raise InvalidDocument([("properties.name", _("differs from the name of the document: give one of them"))])
+        raise InvalidDocument(
+            [("properties.name", _("differs from the name of the document: give one of them"))]
+        )
     if name:
         properties["name"] = name
+
+
+def _with_older_name(
+    document: dict[str, Any], kind: type[Credential], properties: dict[str, Any]
+) -> dict[str, Any]:
+    """Older documents name the credential among the properties."""
+    name = properties.pop("name")
+    if not kind.OLDER_KINDS or not isinstance(name, str):
+        raise InvalidDocument([("properties.name", _("the name stands beside the properties, as a text"))])
+    return {**document, "name": document.get("name") or name}
 
 
 def _uuid_problem(value: Any) -> str | None:
@@ -122,7 +146,7 @@ def _limit_problems(limit: Any) -> list[tuple[str, str]]:
             continue
         if value is None:
             found.append((f"rate_limit.{key}", _("required")))
-        elif message := declared.type_problem(RateLimit._meta.get_field(key), value):
+        elif message := declared.type_problem(declared.field_of(RateLimit, key), value):
             found.append((f"rate_limit.{key}", message))
         elif value < 0:
             found.append((f"rate_limit.{key}", _("expected a positive number")))
@@ -140,6 +164,4 @@ def placed(error: ValidationError, kind: type[Credential]) -> list[tuple[str, st
     top = {NON_FIELD_ERRORS: "", "name": "name", "metadata": "metadata", "oauth_app": "oauth_app_id"}
     if "name" in kind.PROPERTIES:
         del top["name"]
-    return [
-        (top[name] if name in top else f"properties.{name}", message) for name, message in flat(error)
-    ]
+    return [(top[name] if name in top else f"properties.{name}", message) for name, message in flat(error)]

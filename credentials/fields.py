@@ -2,7 +2,6 @@
 
 import json
 import re
-import unicodedata
 from typing import Any
 
 from django import forms
@@ -12,22 +11,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from credentials import json_values
-
-# Characters that turn or hide text: "paid‮txt.exe" is the classic. Joiners stay, scripts and emoji need them.
-HIDING = set("\u200b\u200e\u200f\u2060\ufeff\u061c") | {
-    chr(code) for span in ((0x202A, 0x202F), (0x2066, 0x206A)) for code in range(*span)
-}
-
-
-def plain_text(value: str) -> None:
-    """Raise ValidationError where a text holds characters that cannot be stored or that hide what it says."""
-    for position, character in enumerate(value, start=1):
-        if character in HIDING or unicodedata.category(character) in ("Cc", "Cs"):
-            raise ValidationError(
-                _("Character %(position)d is invisible or a control character: leave it out."),
-                code="characters",
-                params={"position": position},
-            )
+from health.fields import PlainTextField, plain_text
 
 
 class ScopeField(models.TextField):
@@ -40,36 +24,21 @@ class ScopeField(models.TextField):
         super().__init__(*args, **kwargs)
         self.validators.append(MaxLengthValidator(self.max_length))
 
-    def deconstruct(self):
-        # What it checks is no part of the schema, as with hosts.
+    def deconstruct(self) -> Any:
         name, _path, args, kwargs = super().deconstruct()
         return name, "django.db.models.TextField", args, kwargs
 
-    def to_python(self, value):
+    def to_python(self, value: Any) -> Any:
         value = super().to_python(value)
         return value.strip() if isinstance(value, str) else value
-
-
-class PlainTextField(models.CharField):
-    """One line of visible text, stored in Unicode's composed form and without spaces around it."""
-
-    default_validators = [plain_text]
-
-    def __init__(self, *args: Any, **kwargs: Any):
-        kwargs.setdefault("max_length", 255)
-        super().__init__(*args, **kwargs)
-
-    def to_python(self, value):
-        value = super().to_python(value)
-        return unicodedata.normalize("NFC", value).strip() if isinstance(value, str) else value
 
 
 class HostField(PlainTextField):
     """The host of one customer at a provider. Never a URL: the pattern decides which hosts there can be.
 
     Takes what people paste: the bare name, the host, or a full address, of which the host is kept.
-    `pattern` must match the whole host; `suffix` completes a bare name; `mixed_up` says by their endings what other
-    hosts people take for it. None is part of the schema, so that changing them needs no migration.
+    `pattern` must match the whole host; `suffix` completes a bare name; `mixed_up` says by their endings what
+    other hosts people take for it. None is part of the schema, so that changing them needs no migration.
     """
 
     ADDRESS = re.compile(r"(?:https?://)?([a-z0-9.-]+)(?:[/?#].*)?", re.IGNORECASE | re.ASCII)
@@ -80,7 +49,7 @@ class HostField(PlainTextField):
         self.pattern, self.suffix, self.mixed_up = pattern, suffix, mixed_up or {}
         super().__init__(*args, **kwargs)
 
-    def to_python(self, value):
+    def to_python(self, value: Any) -> Any:
         value = super().to_python(value)
         match = self.ADDRESS.fullmatch(value) if isinstance(value, str) else None
         if not match:
@@ -88,7 +57,7 @@ class HostField(PlainTextField):
         host = match[1].lower()
         return host if "." in host else host + self.suffix
 
-    def validate(self, value, model_instance):
+    def validate(self, value: Any, model_instance: Any) -> None:
         super().validate(value, model_instance)
         for ending, message in self.mixed_up.items():
             if value.endswith(ending):
@@ -109,14 +78,14 @@ class WholeNumberField(models.BigIntegerField):
         MaxValueValidator(2**63 - 1, _("This number is too large to be an id.")),
     ]
 
-    def formfield(self, **kwargs):
+    def formfield(self, **kwargs: Any) -> Any:
         return super().formfield(**{"form_class": WholeNumberFormField, **kwargs})
 
 
 class WholeNumberFormField(forms.IntegerField):
     """Refuses endless digits before Python tries to read them."""
 
-    def to_python(self, value):
+    def to_python(self, value: Any) -> Any:
         if isinstance(value, str) and len(value.strip()) > 20:
             raise ValidationError(_("This number is too large to be an id."), code="max_value")
         return super().to_python(value)
@@ -129,7 +98,7 @@ class StringListField(models.JSONField):
         kwargs.setdefault("default", list)
         super().__init__(*args, **kwargs)
 
-    def validate(self, value, model_instance):
+    def validate(self, value: Any, model_instance: Any) -> None:
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             raise ValidationError(_("This must be a list of texts."), code="list")
         if not value and not self.blank:
@@ -143,15 +112,12 @@ class StringListField(models.JSONField):
                     _("Each entry must be one word of at most 255 characters."), code="list"
                 )
 
-    def formfield(self, **kwargs):
+    def formfield(self, **kwargs: Any) -> Any:
         kwargs.pop("encoder", None)
         kwargs.pop("decoder", None)
         return models.Field.formfield(
             self, **{**kwargs, "form_class": StringListFormField, "show_hidden_initial": False}
         )
-
-    def value_from_object(self, obj):
-        return " ".join(super().value_from_object(obj) or [])
 
 
 class StringListFormField(forms.CharField):
@@ -159,11 +125,14 @@ class StringListFormField(forms.CharField):
 
     empty_value: Any = ()
 
-    def to_python(self, value):
+    def to_python(self, value: Any) -> Any:
         return list(dict.fromkeys(re.split(r"[\s,]+", value.strip()))) if value and value.strip() else []
 
-    def has_changed(self, initial, data):
-        return self.to_python(initial) != self.to_python(data)
+    def prepare_value(self, value: Any) -> Any:
+        return " ".join(value) if isinstance(value, (list, tuple)) else value
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return self.to_python(self.prepare_value(initial)) != self.to_python(data)
 
 
 def json_object(value: Any) -> None:
@@ -187,7 +156,7 @@ class JsonObjectField(models.JSONField):
         kwargs.setdefault("blank", True)
         super().__init__(*args, **kwargs)
 
-    def formfield(self, **kwargs):
+    def formfield(self, **kwargs: Any) -> Any:
         kwargs.pop("encoder", None)
         kwargs.pop("decoder", None)
         return models.Field.formfield(
@@ -201,7 +170,7 @@ class JsonObjectFormField(forms.JSONField):
     widget = forms.Textarea(attrs={"rows": 4, "spellcheck": "false"})
     empty_values = (None, "")
 
-    def to_python(self, value):
+    def to_python(self, value: Any) -> Any:
         if self.disabled or not isinstance(value, str):
             return value
         if not value.strip():
@@ -219,15 +188,15 @@ class JsonObjectFormField(forms.JSONField):
         json_object(read)
         return read
 
-    def bound_data(self, data, initial):
+    def bound_data(self, data: Any, initial: Any) -> Any:
         return initial if self.disabled else data
 
-    def prepare_value(self, value):
+    def prepare_value(self, value: Any) -> Any:
         if isinstance(value, str):
             return value
         return json.dumps(value, ensure_ascii=False, indent=2) if value else ""
 
-    def has_changed(self, initial, data):
+    def has_changed(self, initial: Any, data: Any) -> bool:
         try:
             return (initial or {}) != self.to_python(data)
         except ValidationError:

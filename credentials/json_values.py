@@ -1,7 +1,8 @@
 """JSON from outside: read within bounds, and judged before it comes near a database.
 
-PostgreSQL and SQLite disagree on what a JSON column takes (NUL, lone surrogates, NaN, numbers beyond a double).
-What either refuses or changes is a problem here, so that both give the same message and keep the same value.
+PostgreSQL and SQLite disagree on what a JSON column takes (NUL, lone surrogates, NaN, numbers beyond a
+double). What either refuses or changes is a problem here, so that both give the same message and keep the
+same value.
 """
 
 import json
@@ -114,7 +115,7 @@ def problems(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
                 yield path, message
         elif isinstance(value, int):
             if abs(value) > MAX_INTEGER:
-                yield path, _("the number is too large (64 bits at most): write it as a text")
+                yield path, _("the number is too large: at most %d") % MAX_INTEGER
         elif isinstance(value, float):
             if not math.isfinite(value):
                 yield path, _("%s is not a number in JSON") % value
@@ -129,10 +130,14 @@ def problems(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
                 if not isinstance(key, str):
                     yield path, _("a key must be a text")
                 elif message := text_problem(key, max_length=MAX_KEY):
-                    yield path, _("the key “%(key)s”: %(message)s") % {
-                        "key": shown(key),
-                        "message": message,
-                    }
+                    yield (
+                        path,
+                        _("the key “%(key)s”: %(message)s")
+                        % {
+                            "key": shown(key),
+                            "message": message,
+                        },
+                    )
                 else:
                     waiting.append((item, f"{path}.{shown(key)}" if path else shown(key), depth + 1))
         else:
@@ -144,7 +149,8 @@ def type_name(value: Any) -> str:
     names: list[tuple[type | tuple[type, ...], str]] = [
         (bool, _("true or false")),
         (str, _("a text")),
-        ((int, float, BadNumber), _("a number")),
+        (float, _("a decimal number")),
+        ((int, BadNumber), _("a number")),
         (dict, _("an object")),
         (list, _("an array")),
     ]

@@ -1,7 +1,7 @@
 """Reading documents from a file: a JSON array or JSON lines, one by one, in bounded memory.
 
-The standard library's decoder reads each value, because it says where a mistake is and lets numbers and constants that
-JSON cannot hold be named with their place later, instead of ending the whole file.
+The standard library's decoder reads each value, because it says where a mistake is and lets numbers and
+constants that JSON cannot hold be named with their place later, instead of ending the whole file.
 """
 
 import codecs
@@ -74,6 +74,7 @@ class _Text:
         self.decoder = io.IncrementalNewlineDecoder(utf8, translate=True)
         self.buffer = ""
         self.lines = 1
+        self.column = 0
         self.ended = False
         self.broken = False
 
@@ -101,16 +102,15 @@ class _Text:
     def peek(self) -> str:
         """The next character that is no space, without taking it; empty at the end."""
         while True:
-            rest = self.buffer.lstrip(SPACE)
-            self.lines += self.buffer.count("\n") - rest.count("\n")
-            self.buffer = rest
-            if rest or not self.more():
-                return rest[:1]
+            self.take(len(self.buffer) - len(self.buffer.lstrip(SPACE)))
+            if self.buffer or not self.more():
+                return self.buffer[:1]
 
     def take(self, length: int) -> str:
         """Take that many characters."""
         taken, self.buffer = self.buffer[:length], self.buffer[length:]
         self.lines += taken.count("\n")
+        self.column = len(taken) - taken.rfind("\n") - 1 + (0 if "\n" in taken else self.column)
         return taken
 
     def value(self) -> Any:
@@ -119,11 +119,7 @@ class _Text:
             try:
                 value, end = decoder.raw_decode(self.buffer)
             except json.JSONDecodeError as error:
-                problem = _("not JSON: %(problem)s (line %(line)d, column %(column)d)") % {
-                    "problem": error.msg,
-                    "line": self.lines + error.lineno - 1,
-                    "column": error.colno,
-                }
+                problem = _mistake(error, self.lines, self.column)
                 if not _cut_off(error, self.buffer):
                     raise ValueError(problem) from None
             except RecursionError:
@@ -160,6 +156,17 @@ def _cut_off(error: json.JSONDecodeError, text: str) -> bool:
     return error.msg.startswith("Unterminated string") or error.pos + LONGEST_TOKEN > len(text)
 
 
+def _mistake(error: json.JSONDecodeError, line: int, column: int) -> str:
+    """What is wrong in a text that begins at a line and behind a column."""
+    words = _("not JSON: %(problem)s (line %(line)d, column %(column)d)") % {
+        "problem": error.msg,
+        "line": line + error.lineno - 1,
+        "column": error.colno + (column if error.lineno == 1 else 0),
+    }
+    whole = error.pos < len(error.doc.rstrip()) and not error.msg.startswith("Unterminated string")
+    return words if whole else _("%s. Is the file whole?") % words
+
+
 def _too_long() -> str:
     return _("longer than %d characters: one document cannot be") % MAX_DOCUMENT
 
@@ -179,7 +186,9 @@ def _array(text: _Text) -> Iterator[Row]:
         mark = text.peek()
         if mark == ",":
             text.take(1)
-            text.peek()
+            if text.peek() == "]":
+                yield Row(number + 1, problem=_("not JSON: a comma before “]” (line %d)") % text.lines)
+                return
         elif mark != "]":
             yield Row(
                 number + 1,
@@ -195,9 +204,9 @@ def _lines(text: _Text) -> Iterator[Row]:
     number = 0
     while text.peek():
         number += 1
-        start = text.lines
+        start, column = text.lines, text.column
         line = text.line()
-        if len(line) > MAX_DOCUMENT:
+        if len(line.rstrip("\n")) > MAX_DOCUMENT:
             yield Row(number, problem=_too_long())
             continue
         try:
@@ -207,14 +216,10 @@ def _lines(text: _Text) -> Iterator[Row]:
         except json.JSONDecodeError as error:
             if number == 1 and error.pos >= len(line.rstrip()):
                 # One document, or several, over many lines.
-                text.buffer, text.lines = line + text.buffer, start
+                text.buffer, text.lines, text.column = line + text.buffer, start, column
                 yield from _sequence(text)
                 return
-            yield Row(
-                number,
-                problem=_("not JSON: %(problem)s (line %(line)d, column %(column)d)")
-                % {"problem": error.msg, "line": start, "column": error.colno},
-            )
+            yield Row(number, problem=_mistake(error, start, column))
 
 
 def _sequence(text: _Text) -> Iterator[Row]:

@@ -52,7 +52,11 @@ def export(
     *, provider: str | None = None, kind: str | None = None, status: str | None = None
 ) -> Iterator[dict[str, Any]]:
     """The documents of all credentials, or of those of a provider, kind or status, by time of creation."""
-    found = Credential.objects.select_related("component", "rate_limit").order_by("created_at", "id")
+    found = (
+        Credential.objects.select_related("component", "rate_limit")
+        .prefetch_related("component__notes")
+        .order_by("created_at", "id")
+    )
     for name, value in (("provider", provider), ("kind", kind), ("component__status", status)):
         if value:
             found = found.filter(**{name: value})
@@ -78,8 +82,8 @@ def _upsert(document: Mapping[str, Any], kind: type[Credential], properties: dic
     declared.assign(credential, {name: value for name, value in properties.items() if name not in same})
     _assign_rest(credential, document)
     moved = any(before[name] != value for name, value in declared.plain(credential).items() if name != "name")
-    # A secret that is stored already is sealed again only where it could not be used as it is, or has to be judged
-    # beside a property that changed.
+    # A secret that is stored already is sealed again only where it could not be used as it is, or has to be
+    # judged beside a property that changed.
     for name in same:
         if moved or not getattr(credential, name).opens():
             declared.assign(credential, {name: properties[name]})
@@ -94,7 +98,7 @@ def _upsert(document: Mapping[str, Any], kind: type[Credential], properties: dic
 
 
 def _take_turns(held: Mapping[str, str]) -> None:
-    """Let one import at a time look for the row of a secret and create it: no constraint keeps out a second one.
+    """Let one import at a time look for the row of a secret and create it: no constraint keeps out a second.
 
     256 locks, whatever the number of secrets in one transaction. SQLite has one writer at a time anyway.
     """
@@ -107,9 +111,7 @@ def _take_turns(held: Mapping[str, str]) -> None:
 
 def _secrets_in_force(credential: Credential, held: Mapping[str, str]) -> list[str]:
     """Those of the secrets, given as fingerprints, that the row holds now."""
-    current = dict(
-        Fingerprint.objects.of(credential.pk).filter(current=True).values_list("field", "digest")
-    )
+    current = dict(Fingerprint.objects.of(credential.pk).filter(current=True).values_list("field", "digest"))
     return [name for name, digest in held.items() if current.get(name) == digest]
 
 
@@ -120,7 +122,9 @@ def _stored(
     if document.get("id"):
         row = Credential.everything.non_polymorphic().filter(pk=document["id"]).first()
         if row is not None and row.deleted_at:
-            raise InvalidDocument([("id", _("this credential was deleted: leave the id out to create a new one"))])
+            raise InvalidDocument(
+                [("id", _("this credential was deleted: leave the id out to create a new one"))]
+            )
         if row is not None and row.kind != kind.KIND:
             raise InvalidDocument([("id", _("this credential is of the kind %s") % row.kind)])
         if row is not None:
@@ -185,7 +189,8 @@ def _assign_limit(credential: Credential, document: Mapping[str, Any] | None) ->
     if document is None:
         return False
     try:
-        return credential.set_limit(Limit(*(document.get(key) for key in LIMIT_KEYS)))
+        values: list[Any] = [document.get(key) for key in LIMIT_KEYS]
+        return credential.set_limit(Limit(*values))
     except ValidationError as error:
         raise InvalidDocument([(f"rate_limit.{path}", message) for path, message in flat(error)]) from None
 
@@ -197,7 +202,10 @@ def _comparable(credential: Credential) -> dict[str, Any]:
         # As text: in Python 1, 1.0 and True are equal.
         "metadata": json.dumps(credential.metadata, sort_keys=True),
         "oauth_app": credential.oauth_app_id,
-        **{f"{name} is set": bool(getattr(credential, name)) for name in declared.secret_names(type(credential))},
+        **{
+            f"{name} is set": bool(getattr(credential, name))
+            for name in declared.secret_names(type(credential))
+        },
     }
 
 

@@ -6,6 +6,8 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.utils.cache import patch_cache_control
 
+from credentials import audit
+
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
 NUL = "\x00"
@@ -40,5 +42,17 @@ def keep_out_of_caches(get_response: GetResponse) -> GetResponse:
         if settings.SESSION_COOKIE_NAME in request.COOKIES or request.session.modified:
             patch_cache_control(response, no_store=True, private=True)
         return response
+
+    return middleware
+
+
+def act_as_user(get_response: GetResponse) -> GetResponse:
+    """Lets everything that a request changes be recorded in the name of the person who sent it."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        if not request.user.is_authenticated:
+            return get_response(request)
+        with audit.acting(request.user, address=request.META.get("REMOTE_ADDR") or None):
+            return get_response(request)
 
     return middleware

@@ -1,12 +1,15 @@
 """Airtable: https://airtable.com/developers/web/api/oauth-reference"""
 
+from typing import Any
+
 from django.utils.translation import gettext_lazy as _
 
-from credentials.fields import PlainTextField, ScopeField
+from credentials.fields import ScopeField
 from credentials.kinds.provider import Provider
-from credentials.models.credential import Credential
+from credentials.models.credential import Credential, Values
 from credentials.models.rate_limit import SECOND, Limit
 from credentials.sealing import SecretField
+from health.fields import PlainTextField
 
 PROVIDER = Provider(
     key="airtable",
@@ -27,7 +30,8 @@ class AirtableOAuth2(Credential):
     USES_OAUTH_APP = True
 
     airtable_uid = PlainTextField(
-        _("Airtable user id"), help_text=_("Begins with usr: the “id” that the call to /v0/meta/whoami gives.")
+        _("Airtable user id"),
+        help_text=_("Begins with usr: the “id” that the call to /v0/meta/whoami gives."),
     )
     refresh_token = SecretField(
         _("refresh token"), help_text=_("From the token endpoint. Using an old one revokes the whole grant.")
@@ -39,14 +43,14 @@ class AirtableOAuth2(Credential):
         verbose_name_plural = _("Airtable OAuth 2.0 credentials")
 
     @classmethod
-    def account_of(cls, properties, answer):
+    def account_of(cls, properties: Values, answer: Values | None) -> str | None:
         return (answer or {}).get("id") or properties.get("airtable_uid")
 
     @classmethod
-    def default_limit(cls, properties):
+    def default_limit(cls, properties: Values) -> Limit:
         return Limit(5, SECOND)
 
-    def check_format(self):
+    def check_format(self) -> dict[str, Any]:
         token = self.fresh("refresh_token") or ""
         if token.startswith("pat") and "." in token:
             return {"refresh_token": _("This is a personal access token, not a refresh token.")}

@@ -1,12 +1,14 @@
 """Checkout Champ, formerly Konnektive: https://help.checkoutchamp.com"""
 
+from typing import Any
+
 from django.utils.translation import gettext_lazy as _
 
-from credentials.fields import PlainTextField
 from credentials.kinds.provider import Provider
-from credentials.models.credential import Credential
+from credentials.models.credential import Credential, Values
 from credentials.models.rate_limit import SECOND, Limit
 from credentials.sealing import SecretField
+from health.fields import PlainTextField
 
 PROVIDER = Provider(
     key="checkout_champ",
@@ -37,14 +39,14 @@ class CheckoutChampPassword(Credential):
         verbose_name_plural = _("Checkout Champ API users")
 
     @classmethod
-    def account_of(cls, properties, answer):
+    def account_of(cls, properties: Values, answer: Values | None) -> str | None:
         return properties.get("login_id")
 
     @classmethod
-    def default_limit(cls, properties):
+    def default_limit(cls, properties: Values) -> Limit:
         return Limit(2, SECOND, 1)
 
-    def check_format(self):
+    def check_format(self) -> dict[str, Any]:
         if "&" in (self.fresh("password") or ""):
             return {"password": _("A password at Checkout Champ cannot contain “&”: copy it again.")}
         return {}

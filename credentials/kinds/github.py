@@ -3,10 +3,11 @@
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from credentials.fields import PlainTextField, WholeNumberField
+from credentials.fields import WholeNumberField
 from credentials.kinds.provider import Provider
-from credentials.models.credential import Credential
+from credentials.models.credential import Credential, Values
 from credentials.models.rate_limit import HOUR, Limit
+from health.fields import PlainTextField
 
 PROVIDER = Provider(
     key="github",
@@ -22,7 +23,9 @@ class GitHubApp(Credential):
     PROVIDER = PROVIDER
     LABEL = _("App installation")
     SUMMARY = _("An installation of your GitHub App. It holds no secret: the app's private key signs for it.")
-    HELP_URL = "https://docs.github.com/en/apps/using-github-apps/reviewing-and-modifying-installed-github-apps"
+    HELP_URL = (
+        "https://docs.github.com/en/apps/using-github-apps/reviewing-and-modifying-installed-github-apps"
+    )
     PROPERTIES = ("account_login", "account_type", "installation_id")
     OLDER_KINDS = ("github",)
     USES_OAUTH_APP = True
@@ -45,10 +48,10 @@ class GitHubApp(Credential):
         verbose_name_plural = _("GitHub App installations")
 
     @classmethod
-    def account_of(cls, properties, answer):
+    def account_of(cls, properties: Values, answer: Values | None) -> str | None:
         found = (answer or {}).get("id") or properties.get("installation_id")
         return str(found) if found else None
 
     @classmethod
-    def default_limit(cls, properties):
+    def default_limit(cls, properties: Values) -> Limit:
         return Limit(5000, HOUR, 100)

@@ -1,12 +1,15 @@
 """HubSpot: https://developers.hubspot.com/docs/api/usage-details"""
 
+from typing import Any
+
 from django.utils.translation import gettext_lazy as _
 
-from credentials.fields import PlainTextField, StringListField, WholeNumberField
+from credentials.fields import StringListField, WholeNumberField
 from credentials.kinds.provider import Provider
-from credentials.models.credential import Credential
+from credentials.models.credential import Credential, Values
 from credentials.models.rate_limit import SECOND, Limit
 from credentials.sealing import SecretField
+from health.fields import PlainTextField
 
 PROVIDER = Provider(
     key="hubspot",
@@ -37,15 +40,15 @@ class HubSpotOAuth2(Credential):
         verbose_name_plural = _("HubSpot OAuth 2.0 credentials")
 
     @classmethod
-    def account_of(cls, properties, answer):
+    def account_of(cls, properties: Values, answer: Values | None) -> str | None:
         found = (answer or {}).get("hub_id") or properties.get("hub_id")
         return str(found) if found else None
 
     @classmethod
-    def default_limit(cls, properties):
+    def default_limit(cls, properties: Values) -> Limit:
         return Limit(100, 10 * SECOND)
 
-    def check_format(self):
+    def check_format(self) -> dict[str, Any]:
         if (self.fresh("refresh_token") or "").startswith("pat-"):
             return {"refresh_token": _("This is the token of a private app, not a refresh token.")}
         return {}

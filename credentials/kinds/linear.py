@@ -1,12 +1,15 @@
 """Linear: https://linear.app/developers/oauth-2-0-authentication"""
 
+from typing import Any
+
 from django.utils.translation import gettext_lazy as _
 
-from credentials.fields import PlainTextField, ScopeField
+from credentials.fields import ScopeField
 from credentials.kinds.provider import Provider
-from credentials.models.credential import Credential
+from credentials.models.credential import Credential, Values
 from credentials.models.rate_limit import HOUR, Limit
 from credentials.sealing import SecretField
+from health.fields import PlainTextField
 
 PROVIDER = Provider(
     key="linear",
@@ -21,7 +24,9 @@ class LinearOAuth2(Credential):
     KIND = "linear_oauth2"
     PROVIDER = PROVIDER
     LABEL = _("OAuth 2.0")
-    SUMMARY = _("A workspace's consent to your Linear app. Apps made since October 2025 get a refresh token too.")
+    SUMMARY = _(
+        "A workspace's consent to your Linear app. Apps made since October 2025 get a refresh token too."
+    )
     HELP_URL = "https://linear.app/developers/oauth-2-0-authentication"
     PROPERTIES = ("access_token", "refresh_token", "scope", "linear_org_id", "linear_org_name")
     USES_OAUTH_APP = True
@@ -42,14 +47,14 @@ class LinearOAuth2(Credential):
         verbose_name_plural = _("Linear OAuth 2.0 credentials")
 
     @classmethod
-    def account_of(cls, properties, answer):
+    def account_of(cls, properties: Values, answer: Values | None) -> str | None:
         return (answer or {}).get("organization_id") or properties.get("linear_org_id")
 
     @classmethod
-    def default_limit(cls, properties):
+    def default_limit(cls, properties: Values) -> Limit:
         return Limit(5000, HOUR)
 
-    def check_format(self):
+    def check_format(self) -> dict[str, Any]:
         for name in ("access_token", "refresh_token"):
             text = self.fresh(name) or ""
             if text.startswith("lin_api_"):

@@ -1,6 +1,10 @@
 """What is said of a provider once, for all its kinds."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
 
 @dataclass(frozen=True)
@@ -9,6 +13,6 @@ class Provider:
 
     key: str
     name: str
-    category: str
+    category: "StrOrPromise"
     docs_url: str
-    limits: str
+    limits: "StrOrPromise"

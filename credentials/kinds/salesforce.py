@@ -1,12 +1,15 @@
 """Salesforce: https://help.salesforce.com (OAuth web server flow)"""
 
+from typing import Any
+
 from django.utils.translation import gettext_lazy as _
 
-from credentials.fields import HostField, PlainTextField, ScopeField
+from credentials.fields import HostField, ScopeField
 from credentials.kinds.provider import Provider
-from credentials.models.credential import Credential
+from credentials.models.credential import Credential, Values
 from credentials.models.rate_limit import DAY, Limit
 from credentials.sealing import SecretField
+from health.fields import PlainTextField
 
 PROVIDER = Provider(
     key="salesforce",
@@ -18,7 +21,10 @@ PROVIDER = Provider(
 )
 
 # My Domain hosts: production, and the named environments. login. and test. are no customer's own.
-HOST = r"[a-z0-9][a-z0-9-]{0,62}(--[a-z0-9]{1,20})?(\.(sandbox|develop|scratch|demo|trailblaze))?\.my\.salesforce\.com"
+HOST = (
+    r"[a-z0-9][a-z0-9-]{0,62}(--[a-z0-9]{1,20})?(\.(sandbox|develop|scratch|demo|trailblaze))?"
+    r"\.my\.salesforce\.com"
+)
 
 
 class SalesforceOAuth2(Credential):
@@ -38,7 +44,9 @@ class SalesforceOAuth2(Credential):
         pattern=HOST,
         suffix=".my.salesforce.com",
         mixed_up={
-            ".lightning.force.com": _("This is the host of the Lightning pages: the API is at name.my.salesforce.com.")
+            ".lightning.force.com": _(
+                "This is the host of the Lightning pages: the API is at name.my.salesforce.com."
+            )
         },
         help_text=_("Setup, My Domain: a host like name.my.salesforce.com."),
     )
@@ -53,16 +61,16 @@ class SalesforceOAuth2(Credential):
         verbose_name_plural = _("Salesforce OAuth 2.0 credentials")
 
     @classmethod
-    def account_of(cls, properties, answer):
+    def account_of(cls, properties: Values, answer: Values | None) -> str | None:
         # An id has 15 characters, or 18 of which the last three are a check sum of the rest.
         found = (answer or {}).get("organization_id") or properties.get("salesforce_id") or ""
         return (found[:15] if len(found) == 18 and found.isalnum() else found) or None
 
     @classmethod
-    def default_limit(cls, properties):
+    def default_limit(cls, properties: Values) -> Limit:
         return Limit(100_000, DAY, 25)
 
-    def warnings(self):
+    def warnings(self) -> dict[str, Any]:
         if not self.salesforce_id.startswith("00D"):
             return {"salesforce_id": _("The id of an organization usually begins with 00D.")}
         return {}

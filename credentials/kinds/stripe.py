@@ -1,11 +1,13 @@
 """Stripe: https://docs.stripe.com/keys and https://docs.stripe.com/connect/oauth-reference"""
 
+from typing import Any
+
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from credentials.kinds.provider import Provider
-from credentials.models.credential import Credential
+from credentials.models.credential import Credential, Values
 from credentials.models.rate_limit import SECOND, Limit
 from credentials.sealing import SecretField
 
@@ -33,20 +35,23 @@ class StripeCredential(Credential):
     PROPERTIES = ("name", "secret", "test")
     OLDER_PROPERTIES = {"secret_key": "secret", "refresh_token": "secret"}
 
+    secret: SecretField
+    test: "models.BooleanField[Any, Any]"
+
     class Meta:
         abstract = True
 
     @classmethod
-    def account_of(cls, properties, answer):
+    def account_of(cls, properties: Values, answer: Values | None) -> str | None:
         # The key itself does not tell its account: only a probe can.
         account = (answer or {}).get("id")
         return f"{account}:{'test' if properties.get('test') else 'live'}" if account else None
 
     @classmethod
-    def default_limit(cls, properties):
+    def default_limit(cls, properties: Values) -> Limit:
         return Limit(25 if properties.get("test") else 100, SECOND)
 
-    def check_format(self):
+    def check_format(self) -> dict[str, Any]:
         text = self.fresh("secret")
         if text is None:
             return {}
@@ -59,11 +64,12 @@ class StripeCredential(Credential):
             return {"test": _("The key is one of test mode.")}
         return {}
 
-    def clean(self):
+    def clean(self) -> None:
         super().clean()
         if self._state.adding or self.fresh("secret") or not self.secret:
             return
-        stored = type(self).everything.filter(pk=self.pk).values_list("test", flat=True).first()
+        rows = type(self).everything.filter(pk=self.pk)
+        stored = rows.values_list("test", flat=True).first()  # type: ignore[misc]  # each subclass has the field
         if stored is not None and stored != self.test:
             raise ValidationError(
                 {"secret": _("Test mode and live mode have keys of their own: enter the secret again.")}
@@ -73,7 +79,9 @@ class StripeCredential(Credential):
 class StripeKey(StripeCredential):
     KIND = "stripe_key"
     LABEL = _("Secret or restricted key")
-    SUMMARY = _("A key that the customer made in their dashboard. A restricted key that may only read is best.")
+    SUMMARY = _(
+        "A key that the customer made in their dashboard. A restricted key that may only read is best."
+    )
     HELP_URL = "https://docs.stripe.com/keys"
 
     secret = SecretField(
@@ -85,7 +93,7 @@ class StripeKey(StripeCredential):
         verbose_name = _("Stripe key")
         verbose_name_plural = _("Stripe keys")
 
-    def warnings(self):
+    def warnings(self) -> dict[str, Any]:
         text = self.fresh("secret")
         if text and not text.startswith(("sk_", "rk_")):
             return {"secret": _("Keys of Stripe usually begin with sk_ or rk_.")}
@@ -101,9 +109,12 @@ class StripeOAuth2(StripeCredential):
     USES_OAUTH_APP = True
 
     secret = SecretField(
-        _("secret"), help_text=_("The refresh token (begins with rt_) or the secret key that the consent gave.")
+        _("secret"),
+        help_text=_("The refresh token (begins with rt_) or the secret key that the consent gave."),
     )
-    test = models.BooleanField(_("test mode"), default=False, help_text=_("The consent was given in test mode."))
+    test = models.BooleanField(
+        _("test mode"), default=False, help_text=_("The consent was given in test mode.")
+    )
 
     class Meta:
         verbose_name = _("Stripe OAuth 2.0 credential")

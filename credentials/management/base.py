@@ -1,39 +1,16 @@
-"""What all commands have in common: one clear line instead of a traceback, and the exit statuses."""
+"""The base of the commands that change or show credentials: they work in the name of whoever runs them."""
 
-import os
-import sys
-from argparse import RawDescriptionHelpFormatter
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
-from django.db import DatabaseError
+from credentials import audit
+from health.management.base import FAILED, USAGE, LanyardCommand, actor
 
-FAILED = 1
-USAGE = 2
+__all__ = ["FAILED", "USAGE", "Command"]
 
 
-class LanyardCommand(BaseCommand):
-    """Exit status 0, 1 where some rows failed, 2 where the command was used wrongly."""
+class Command(LanyardCommand):
+    """Every change is recorded as made by `cli:name@host`."""
 
-    requires_migrations_checks = False
-
-    def create_parser(self, *args: Any, **kwargs: Any):
-        # The help texts are written with examples, whose lines must stay as they are.
-        return super().create_parser(*args, formatter_class=RawDescriptionHelpFormatter, **kwargs)
-
-    def execute(self, *args: Any, **options: Any):
-        try:
-            result = super().execute(*args, **options)
-            # What is still held back would fail only after this, where nothing can be said about it.
-            self.stdout.flush()
-            return result
-        except DatabaseError as error:
-            line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise CommandError(
-                f"The database answered: {line}. Is it running, and migrated (manage.py migrate)?",
-                returncode=USAGE,
-            ) from None
-        except BrokenPipeError:
-            # `| head` closed the pipe: that is how it ends, not a failure.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            sys.exit(0)
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        with audit.acting(actor()):
+            return super().execute(*args, **options)

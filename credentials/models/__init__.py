@@ -1,4 +1,4 @@
-"""The tables of credentials. Kinds are loaded last, so that Django sees them; they import only what is above."""
+"""The tables of credentials. Kinds come last, so that Django sees them; they import only what is above."""
 
 from credentials.models.audit_event import AuditEvent
 from credentials.models.credential import Credential

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, models, transaction
@@ -14,23 +14,32 @@ from polymorphic.managers import PolymorphicManager
 from polymorphic.models import PolymorphicModel
 from polymorphic.query import PolymorphicQuerySet
 
-from credentials import json_values
-from credentials.fields import PlainTextField
+from credentials import audit, json_values
 from credentials.models import properties as declared
 from credentials.models.oauth_app import OAuthApp
 from credentials.models.rate_limit import Limit, RateLimit
 from credentials.models.secret_holder import SecretHolder, SecretHolderQuerySet
+from health.fields import PlainTextField
 from health.models import Component
 
 if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
+
     from credentials.kinds.provider import Provider
+
+# Properties by name, or what a probe answered.
+Values = Mapping[str, Any]
 
 USED_AT_MOST_EVERY = timedelta(minutes=1)
 SEARCH_LENGTH = 4_000
 
 
-class CredentialQuerySet(SecretHolderQuerySet, PolymorphicQuerySet):
+class CredentialQuerySet(SecretHolderQuerySet["Credential"], PolymorphicQuerySet["Credential", "Credential"]):
     """Filters that read as people speak: `Credential.objects.provider("stripe").status("healthy")`."""
+
+    if TYPE_CHECKING:
+
+        def non_polymorphic(self) -> Self: ...
 
     def provider(self, provider: str) -> Self:
         return self.filter(provider=provider)
@@ -51,11 +60,14 @@ class CredentialQuerySet(SecretHolderQuerySet, PolymorphicQuerySet):
         return found
 
 
-class CredentialManager(PolymorphicManager.from_queryset(CredentialQuerySet)):
+_Manager = PolymorphicManager.from_queryset(CredentialQuerySet)
+
+
+class CredentialManager(_Manager["Credential", "Credential"]):
     """All credentials that are not deleted."""
 
     def get_queryset(self) -> CredentialQuerySet:
-        return super().get_queryset().filter(deleted_at=None)
+        return cast(CredentialQuerySet, super().get_queryset().filter(deleted_at=None))
 
 
 class Credential(SecretHolder, PolymorphicModel):
@@ -66,11 +78,12 @@ class Credential(SecretHolder, PolymorphicModel):
     """
 
     COMPONENT_KIND = Component.Kind.CREDENTIAL
+    PREPARED = ("kind", "provider", "account", "search")
 
     KIND: ClassVar[str] = ""
     PROVIDER: ClassVar["Provider"]
-    LABEL: ClassVar[str] = ""
-    SUMMARY: ClassVar[str] = ""
+    LABEL: ClassVar["StrOrPromise"] = ""
+    SUMMARY: ClassVar["StrOrPromise"] = ""
     HELP_URL: ClassVar[str] = ""
     # The documented properties in their order; "name" means the credential's own name.
     PROPERTIES: ClassVar[tuple[str, ...]] = ()
@@ -87,7 +100,7 @@ class Credential(SecretHolder, PolymorphicModel):
     )
     kind = models.CharField(_("kind"), max_length=40, editable=False)
     provider = models.CharField(_("provider"), max_length=32, editable=False)
-    account = models.CharField(
+    account = models.CharField(  # noqa: DJ001 - many may be unknown, and the rest are unique
         _("account"),
         max_length=255,
         null=True,
@@ -108,9 +121,9 @@ class Credential(SecretHolder, PolymorphicModel):
     search = models.TextField(_("text for finding"), blank=True, editable=False)
     deleted_at = models.DateTimeField(_("deleted"), null=True, blank=True, editable=False)
 
-    objects = CredentialManager()
-    # With the deleted ones. Django follows relations and refreshes through it.
-    everything = PolymorphicManager.from_queryset(CredentialQuerySet)()
+    objects: ClassVar[CredentialManager] = CredentialManager()
+    # With the deleted ones. Django follows relations, refreshes and dumps through it.
+    everything = _Manager()
 
     class Meta:
         verbose_name = _("credential")
@@ -139,27 +152,27 @@ class Credential(SecretHolder, PolymorphicModel):
     def get_absolute_url(self) -> str:
         return reverse("admin:credentials_credential_change", args=[self.pk])
 
-    # --- what a kind says of itself ------------------------------------------------------------------------------------
+    # --- what a kind says of itself -------------------------------------------------------------------------
 
     @classmethod
-    def account_of(cls, properties: Mapping[str, Any], answer: Mapping[str, Any] | None) -> str | None:
-        """The provider's id of the account, from the properties or from a probe's answer; None when unknown."""
+    def account_of(cls, properties: Values, answer: Values | None) -> str | None:
+        """The provider's id of the account, from the properties or a probe's answer; None when unknown."""
         raise NotImplementedError
 
     @classmethod
-    def default_limit(cls, properties: Mapping[str, Any]) -> Limit:
+    def default_limit(cls, properties: Values) -> Limit:
         """The rate limit that a new credential gets."""
         raise NotImplementedError
 
-    def check_format(self) -> dict[str, str]:
+    def check_format(self) -> dict[str, Any]:
         """What is certainly wrong with the values, by property. Secrets are seen only while fresh."""
         return {}
 
-    def warnings(self) -> dict[str, str]:
+    def warnings(self) -> dict[str, Any]:
         """What looks odd but may be right, by property: formats that the provider does not promise."""
         return {}
 
-    # --- properties ----------------------------------------------------------------------------------------------------
+    # --- properties -----------------------------------------------------------------------------------------
 
     @property
     def properties(self) -> dict[str, Any]:
@@ -167,12 +180,13 @@ class Credential(SecretHolder, PolymorphicModel):
         return {"kind": self.kind or self.KIND} | declared.masked(self)
 
     @classmethod
-    def from_properties(cls, properties: Mapping[str, Any], **fields: Any) -> Self:
+    def from_properties(cls, properties: Values, **fields: Any) -> Self:
         """A new credential of this kind, checked and not saved yet.
 
-        `fields` are those beside the properties: name, metadata, oauth_app. Raises ValidationError that names every
-        property that is wrong.
+        `fields` are those beside the properties: name, metadata, oauth_app. Raises ValidationError that names
+        every property that is wrong.
         """
+        properties = declared.renamed(cls, properties)
         credential = cls(**fields)
         declared.assign(credential, properties)
         credential.prepare()
@@ -180,9 +194,17 @@ class Credential(SecretHolder, PolymorphicModel):
         return credential
 
     def destination(self) -> tuple[str, ...]:
-        """The kind, what it declares as destination, and the OAuth app."""
-        named = (f"{name}={getattr(self, name)}" for name in self.DESTINATION)
-        return (self.KIND, *named, f"oauth_app={self.oauth_app_id or ''}")
+        """The kind, what it declares as destination, and the OAuth app, each in its one written form."""
+        values = {name: getattr(self, name) for name in self.DESTINATION}
+        named = [
+            f"{name}={declared.field_of(type(self), name).to_python(value)}" for name, value in values.items()
+        ]
+        app = OAuthApp._meta.pk.to_python(self.oauth_app_id)
+        return (self.KIND, *named, f"oauth_app={app or ''}")
+
+    @classmethod
+    def destination_fields(cls) -> tuple[str, ...]:
+        return (*cls.DESTINATION, "oauth_app")
 
     def document(self) -> dict[str, Any]:
         """The credential in the documented shape, secrets masked."""
@@ -199,7 +221,7 @@ class Credential(SecretHolder, PolymorphicModel):
             "updated_at": self.updated_at,
         }
 
-    # --- saving --------------------------------------------------------------------------------------------------------
+    # --- saving ---------------------------------------------------------------------------------------------
 
     def prepare(self) -> None:
         if not self.KIND:
@@ -211,21 +233,23 @@ class Credential(SecretHolder, PolymorphicModel):
             self.name = f"{self.PROVIDER.name} {self.account}" if self.account else ""
         self.search = self._search_text(plain)
 
-    def _search_text(self, plain: Mapping[str, Any]) -> str:
+    def _search_text(self, plain: Values) -> str:
         texts = [self.name, self.provider, self.kind, self.account, *map(str, plain.values())]
         texts += [str(value) for _path, value in json_values.scalars(self.metadata)]
         return " ".join(text for text in texts if text).casefold()[:SEARCH_LENGTH]
 
     def clean(self) -> None:
         """Raise ValidationError for what is wrong between the fields, named by property."""
-        super().clean()
-        errors: dict[str, Any] = dict(self.check_format())
+        errors: dict[str, Any] = {}
+        try:
+            super().clean()
+        except ValidationError as error:
+            errors = dict(error.error_dict)
+        errors |= self.check_format()
         if self.oauth_app_id and not self.USES_OAUTH_APP:
             errors["oauth_app"] = _("This kind does not use an OAuth app.")
-        elif self.oauth_app_id and self.oauth_app.provider != self.PROVIDER.key:
+        elif self.oauth_app and self.oauth_app.provider != self.PROVIDER.key:
             errors["oauth_app"] = _("This OAuth app belongs to another provider.")
-        if not self._state.adding:
-            errors |= self._destination_errors(errors)
         if twin := self.twin():
             errors["__all__"] = ValidationError(
                 _("“%(name)s” (%(id)s) is a credential of the same account already."),
@@ -234,22 +258,6 @@ class Credential(SecretHolder, PolymorphicModel):
             )
         if errors:
             raise ValidationError(errors)
-
-    def _destination_errors(self, errors: Mapping[str, Any]) -> dict[str, Any]:
-        """A changed destination asks for every secret again: the stored ones are sealed for the old one."""
-        secrets = [
-            name for name in declared.secret_names(type(self)) if getattr(self, name) and not self.fresh(name)
-        ]
-        if not secrets:
-            return {}
-        stored = type(self).everything.filter(pk=self.pk).first()
-        if stored is None or stored.destination() == self.destination():
-            return {}
-        return {
-            name: _("Enter it again: the stored one is for another destination and is not sent anywhere else.")
-            for name in secrets
-            if name not in errors
-        }
 
     def twin(self) -> "Credential | None":
         """Another credential of the same kind and account, or for an unknown account with the same secret."""
@@ -263,33 +271,34 @@ class Credential(SecretHolder, PolymorphicModel):
 
         Raises ValidationError, or Conflict where somebody else saved since this instance was loaded.
         """
-        adding = self._state.adding
         try:
             with transaction.atomic(kwargs.get("using")):
                 super().save(*args, **kwargs)
-                if adding:
-                    limit = self.default_limit(declared.plain(self))
-                    RateLimit.objects.create(credential_id=self.pk, **limit._asdict())
         except IntegrityError:
             # Lost a race for the account: say so in the words that the slower one of two people gets.
             self.clean()
             raise
 
-    save.alters_data = True
+    def _added(self) -> None:
+        limit = self.default_limit(declared.plain(self))
+        RateLimit.objects.create(credential_id=self.pk, **limit._asdict())
 
     def set_limit(self, limit: Limit) -> bool:
-        """Store another rate limit; returns whether it differs from the one before. Raises ValidationError."""
+        """Store another rate limit; returns whether it differs from that before. Raises ValidationError."""
         stored = self.rate_limit
         wanted = limit._replace(max_concurrent_requests=limit.max_concurrent_requests or None)
         if wanted == stored.limit:
             return False
         for name, value in wanted._asdict().items():
             setattr(stored, name, value)
-        stored.save()
+        with transaction.atomic():
+            stored.save()
+            audit.record("change", self, fields=["rate_limit"])
         return True
 
     def secret_used(self) -> None:
         """Note the use, at most once a minute and touching nothing else."""
+        super().secret_used()
         now = timezone.now()
         if self.last_used_at is None or now - self.last_used_at >= USED_AT_MOST_EVERY:
             self.last_used_at = now

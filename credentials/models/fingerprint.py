@@ -3,6 +3,7 @@
 import uuid
 
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 
@@ -16,7 +17,8 @@ class FingerprintQuerySet(models.QuerySet):
         """Make `digest` the current fingerprint of a field; an empty digest leaves it without one."""
         self.of(owner, field).filter(current=True).exclude(digest=digest).update(current=False)
         if digest:
-            self.update_or_create(owner=owner, field=field, digest=digest, defaults={"current": True})
+            now = {"current": True, "current_since": timezone.now()}
+            self.update_or_create(owner=owner, field=field, digest=digest, defaults=now)
 
     def superseded(self, owner: uuid.UUID, field: str, digest: str) -> bool:
         """Whether a row held this secret once and holds another one now."""
@@ -30,6 +32,7 @@ class Fingerprint(models.Model):
     field = models.CharField(_("field"), max_length=64)
     digest = models.CharField(_("digest"), max_length=64)
     current = models.BooleanField(_("current"), default=True)
+    current_since = models.DateTimeField(_("current since"), default=timezone.now)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
     objects = FingerprintQuerySet.as_manager()

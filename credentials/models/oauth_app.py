@@ -1,16 +1,19 @@
 """The platform's own registered application at a provider."""
 
+from typing import Any
+
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from credentials.fields import PlainTextField, StringListField, WholeNumberField
+from credentials.fields import StringListField, WholeNumberField
 from credentials.models.secret_holder import SecretHolder, SecretHolderQuerySet
 from credentials.sealing import SecretField
+from health.fields import PlainTextField
 from health.models import Component
 
 
-class OAuthAppQuerySet(SecretHolderQuerySet):
+class OAuthAppQuerySet(SecretHolderQuerySet["OAuthApp"]):
     def default_for(self, provider: str) -> "OAuthApp | None":
         """The app that credentials without one use, or None."""
         return self.filter(provider=provider, is_default=True).first()
@@ -58,7 +61,9 @@ class OAuthApp(SecretHolder):
                 fields=["provider"],
                 condition=models.Q(is_default=True),
                 name="oauth_app_one_default",
-                violation_error_message=_("This provider has a default app already: take it away there first."),
+                violation_error_message=_(
+                    "This provider has a default app already: take it away there first."
+                ),
             ),
         ]
 
@@ -69,15 +74,22 @@ class OAuthApp(SecretHolder):
         """The provider: an app's secrets go to its token and authorization hosts only."""
         return ("oauth_app", self.provider)
 
+    @classmethod
+    def destination_fields(cls) -> tuple[str, ...]:
+        return ("provider",)
+
     def clean(self) -> None:
-        super().clean()
-        errors = {}
+        errors: dict[str, Any] = {}
+        try:
+            super().clean()
+        except ValidationError as error:
+            errors = dict(error.error_dict)
         if self.provider == "github":
             if not self.app_id:
                 errors["app_id"] = _("GitHub apps sign in with their app id: enter it.")
             if not self.private_key:
                 errors["private_key"] = _("GitHub apps sign in with a private key: enter it.")
-            elif (key := self.fresh("private_key")) and not key.lstrip().startswith("-----BEGIN "):
+            elif not self._is_pem("private_key"):
                 errors["private_key"] = _("This is not a key in PEM form: it begins with -----BEGIN.")
         else:
             if not self.client_secret:
@@ -87,3 +99,8 @@ class OAuthApp(SecretHolder):
                     errors[name] = _("Only GitHub apps have this: leave it empty.")
         if errors:
             raise ValidationError(errors)
+
+    def _is_pem(self, name: str) -> bool:
+        """Whether a key looks like one in PEM form; a stored one did."""
+        text = self.fresh(name)
+        return text is None or text.lstrip().startswith("-----BEGIN ")

@@ -4,7 +4,7 @@ A kind declares a property once, as a model field; its type in documents follows
 """
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -13,15 +13,15 @@ from django.utils.translation import gettext as _
 from credentials.fields import StringListField
 from credentials.json_values import BadNumber, shown, type_name
 from credentials.models.fingerprint import Fingerprint
-from credentials.sealing import MASK, SecretField, fingerprint
+from credentials.sealing import MASK, Fresh, SecretField, fingerprint, secret_fields
 
 if TYPE_CHECKING:
     from credentials.models.credential import Credential
 
 
-def field_of(kind: type["Credential"], name: str) -> models.Field:
+def field_of(model: type[models.Model], name: str) -> models.Field:
     """The model field of a property."""
-    return kind._meta.get_field(name)
+    return cast(models.Field, model._meta.get_field(name))
 
 
 def secret_names(kind: type["Credential"]) -> list[str]:
@@ -62,6 +62,8 @@ def type_problem(field: models.Field, value: Any) -> str | None:
     """Why a JSON value cannot be a value of this property by its type, or None. Never repeats the value."""
     if isinstance(value, BadNumber):
         return value.message
+    if isinstance(value, Fresh):
+        return None
     types, words = expected_type(field)
     if isinstance(value, types) and not (types is int and isinstance(value, bool)):
         return None
@@ -69,21 +71,30 @@ def type_problem(field: models.Field, value: Any) -> str | None:
 
 
 def renamed(kind: type["Credential"], properties: Mapping[str, Any]) -> dict[str, Any]:
-    """The properties under their present names. Raises ValidationError where an old and a new name clash."""
+    """The properties under their present names, secrets as opaque objects, which no traceback can print.
+
+    Raises ValidationError where an old and a new name clash.
+    """
+    secrets = secret_names(kind)
     found: dict[str, Any] = {}
-    for name, value in properties.items():
+    twice = {}
+    for name in properties:
         present = kind.OLDER_PROPERTIES.get(name, name) if name not in kind.PROPERTIES else name
         if present in found:
-            raise ValidationError({shown(name): _("given twice, as “%s” too") % present})
-        found[present] = value
+            twice[shown(name)] = _("given twice, as “%s” too") % present
+        opaque = present in secrets and isinstance(properties[name], str) and properties[name] != MASK
+        found[present] = Fresh(properties[name]) if opaque else properties[name]
+    if twice:
+        del properties
+        raise ValidationError(twice)
     return found
 
 
 def assign(credential: "Credential", properties: Mapping[str, Any]) -> None:
     """Set the given properties. Raises ValidationError that names each wrong one; then none is set.
 
-    Properties that are not given keep their value; on a new credential the required ones must be given. Exactly
-    eleven stars keep a stored secret. null clears what is optional.
+    Properties that are not given keep their value; on a new credential the required ones must be given.
+    Exactly eleven stars keep a stored secret. null clears what is optional.
     """
     kind = type(credential)
     properties = renamed(kind, properties)
@@ -129,8 +140,8 @@ def _cleaned(credential: "Credential", field: models.Field, value: Any) -> Any:
     if message := type_problem(field, value):
         raise ValidationError(message, code="type")
     if isinstance(field, SecretField):
-        if message := field.problem(value):
-            raise ValidationError(message, code="secret")
+        if problem := field.problem(value.text if isinstance(value, Fresh) else value):
+            raise ValidationError(problem, code="secret")
         return value
     return field.clean(value, credential)
 
@@ -140,7 +151,7 @@ def digests(kind: type["Credential"], properties: Mapping[str, Any]) -> dict[str
     return {
         name: fingerprint(properties[name])
         for name in secret_names(kind)
-        if isinstance(properties.get(name), str) and properties[name] != MASK
+        if isinstance(properties.get(name), (str, Fresh)) and properties[name] != MASK
     }
 
 
@@ -148,14 +159,18 @@ def holding_same_secret(
     credential: "Credential", among: "models.QuerySet[Credential]"
 ) -> "Credential | None":
     """A credential that holds a secret which this one is about to take."""
-    fresh = {name: credential.fresh(name) for name in secret_names(type(credential))}
-    return holder({name: fingerprint(text) for name, text in fresh.items() if text}, among, current=True)
+    return holder(_fresh_digests(credential), among, current=True)
+
+
+def _fresh_digests(credential: "Credential") -> dict[str, str]:
+    states = {field.name: field.state(credential) for field in secret_fields(type(credential))}
+    return {name: fingerprint(state) for name, state in states.items() if isinstance(state, Fresh)}
 
 
 def holder(
     held: Mapping[str, str], among: "models.QuerySet[Credential]", *, current: bool | None = None
 ) -> "Credential | None":
-    """The credential that holds (or, without `current`, ever held) one of these secrets, given as fingerprints."""
+    """The credential that holds (without `current`: ever held) one of these secrets, by fingerprint."""
     for row in _holding(held.items(), current).order_by("-current", "-created_at"):
         if found := among.filter(pk=row.owner).first():
             return found

@@ -1,6 +1,6 @@
 """How often a credential may be used: so many requests in any interval, so many at the same time."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
@@ -21,7 +21,7 @@ MOST_CONCURRENT = 10_000
 
 
 class Limit(NamedTuple):
-    """A limit as a kind declares its default. The interval is in milliseconds; None is no bound on concurrency."""
+    """A limit as a kind declares its default. The interval is in milliseconds; None is no bound at once."""
 
     allowed_requests: int
     interval: int
@@ -98,6 +98,12 @@ class RateLimit(models.Model):
     def __str__(self) -> str:
         return self.words
 
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Store the limit; 0 at the same time is stored as no bound. Raises ValidationError."""
+        self.max_concurrent_requests = self.max_concurrent_requests or None
+        self.full_clean(exclude={"credential"}, validate_unique=False, validate_constraints=False)
+        super().save(*args, **kwargs)
+
     @property
     def words(self) -> str:
         """The limit in people's units: "25 per second, 4 at a time"."""
@@ -113,12 +119,6 @@ class RateLimit(models.Model):
     def limit(self) -> Limit:
         """The three numbers."""
         return Limit(self.allowed_requests, self.interval, self.max_concurrent_requests)
-
-    def save(self, *args, **kwargs) -> None:
-        """Store the limit; 0 at the same time is stored as no bound. Raises ValidationError."""
-        self.max_concurrent_requests = self.max_concurrent_requests or None
-        self.full_clean(exclude={"credential"}, validate_unique=False, validate_constraints=False)
-        super().save(*args, **kwargs)
 
     def document(self) -> dict[str, int]:
         """The limit as documents show it, where no bound is 0."""

@@ -1,9 +1,11 @@
-"""What rows with secrets have in common: identity, versions, a component, and a save() that keeps them in step."""
+"""What rows with secrets have in common: identity, versions, component, a save() that keeps them in step."""
 
 import uuid
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, Self, cast
 
+from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from django.utils.translation import gettext_lazy as _
 
@@ -22,38 +24,69 @@ class Conflict(Exception):
 
 
 class SecretHolderQuerySet(models.QuerySet):
+    def only(self, *fields: str) -> Self:
+        """Like Django's; the version always comes along, without which a save could not tell a conflict."""
+        return super().only(*fields, "version")
+
     def update(self, **values: Any) -> int:
-        """Like Django's, but refuses secrets, and makes forms that are open on the rows out of date."""
-        secrets = {field.name for field in secret_fields(self.model)} & set(values)
-        if secrets:
-            raise TypeError(f"update() cannot seal {', '.join(sorted(secrets))}: assign it and call save().")
-        if not set(values) <= MAINTAINED:
-            values.setdefault("version", models.F("version") + 1)
-        return super().update(**values)
+        """Like Django's, but refuses secrets, records each row's change, and makes open forms stale."""
+        self._refuse_secrets("update()", values)
+        if set(values) <= MAINTAINED:
+            return super().update(**values)
+        values.setdefault("version", models.F("version") + 1)
+        with transaction.atomic(self.db):
+            changed = [self.model(id=row, name=name) for row, name in self.values_list("id", "name")]
+            audit.record_all(audit.event("change", row, fields=set(values) - {"version"}) for row in changed)
+            return super().update(**values)
 
-    update.alters_data = True
-
-    def bulk_update(self, objs, fields, batch_size=None):
-        """Like Django's, but refuses secrets: each row would get the secrets of all, encrypted as one text."""
-        secrets = {field.name for field in secret_fields(self.model)} & set(fields)
-        if secrets:
-            raise TypeError(
-                f"bulk_update() cannot seal {', '.join(sorted(secrets))}: save the rows one by one."
-            )
+    def bulk_update(self, objs: Any, fields: Any, batch_size: Any = None) -> int:
+        """Like Django's, but refuses secrets: each row would get those of all, encrypted as one text."""
+        fields = list(fields)
+        self._refuse_secrets("bulk_update()", fields)
         return super().bulk_update(objs, fields, batch_size)
 
-    bulk_update.alters_data = True
+    def bulk_create(self, objs: Any, *args: Any, update_conflicts: bool = False, **kwargs: Any) -> Any:
+        """Insert new rows at once, checked and recorded like those that are saved one by one.
 
-    def delete(self):
+        A conflict cannot be turned into an update: the token is sealed for the new row, not for the old one.
+        """
+        if update_conflicts:
+            raise TypeError("bulk_create() cannot update rows: their secrets are sealed for other ids.")
+        if self.model._meta.parents:
+            raise ValueError("Django inserts the rows of a kind one by one: call save().")
+        rows = list(objs)
+        with transaction.atomic(self.db):
+            for row in rows:
+                row.make_ready()
+            Component.objects.bulk_create([row.component for row in rows])
+            created = super().bulk_create(rows, *args, **kwargs)
+            for row in rows:
+                row.remember(secret_fields(self.model))
+            audit.record_all(audit.event("create", row) for row in rows)
+        return created
+
+    def delete(self) -> tuple[int, dict[str, int]]:
         """Delete the rows with what belongs to them: components and fingerprints."""
         with transaction.atomic(self.db):
-            owned = list(self.values_list("id", "component_id"))
+            owned = list(self.values_list("id", "component_id", "name"))
+            audit.record_all(
+                audit.event("delete", self.model(id=row, name=name)) for row, _component, name in owned
+            )
             result = super().delete()
-            forget(owned)
+            forget([(row, component) for row, component, _name in owned])
         return result
 
-    delete.alters_data = True
-    delete.queryset_only = True
+    delete.queryset_only = True  # type: ignore[attr-defined]  # Django's own mark: not on managers
+
+    def _refuse_secrets(self, verb: str, names: Iterable[str]) -> None:
+        guarded = {
+            name
+            for field in secret_fields(self.model)
+            for name in (field.name, field.version_name, field.key_name)
+        }
+        found = sorted(guarded & set(names))
+        if found:
+            raise TypeError(f"{verb} cannot seal {', '.join(found)}: assign the secret and call save().")
 
 
 def forget(owned: list[tuple[uuid.UUID, uuid.UUID]]) -> None:
@@ -90,48 +123,33 @@ class SecretHolder(models.Model):
         abstract = True
 
     COMPONENT_KIND: str
-
-    def destination(self) -> tuple[str, ...]:
-        """Where the secrets of this row may be sent, as plain strings. Sealed together with each secret."""
-        raise NotImplementedError
-
-    def prepare(self) -> None:
-        """Set the maintained fields before a save."""
-
-    def fresh(self, name: str) -> str | None:
-        """The plaintext of a secret that was assigned and not saved yet: what format checks may look at."""
-        state = type(self)._meta.get_field(name).state(self)
-        return state.text if isinstance(state, Fresh) else None
+    # The fields that prepare() sets. They are stored with every save.
+    PREPARED: tuple[str, ...] = ()
+    name: "models.CharField[Any, Any]"
+    provider: "models.CharField[Any, Any]"
 
     def save(self, *args: Any, update_fields: Any = None, **kwargs: Any) -> None:
         """Check, seal and store. Secrets that were not touched are not written again.
 
         Raises ValidationError, or Conflict where somebody else saved since this instance was loaded.
         """
-        self.prepare()
-        self._check(update_fields)
+        if "version" in self.get_deferred_fields():
+            raise TypeError("Load the version too: without it, this would overwrite what others saved.")
         adding, before = self._state.adding, self.__dict__.copy()
-        replaced = [
-            field
-            for field in secret_fields(type(self))
-            if isinstance(field.state(self), (Fresh, Cleared))
-            and (update_fields is None or field.name in update_fields)
-        ]
         try:
             with transaction.atomic(kwargs.get("using")):
-                if not adding:
-                    self._claim()
-                if replaced:
-                    self.secret_version += 1
-                    self._judge_readable(replaced)
+                self.prepare()
+                replaced = self._replaced(update_fields)
+                if update_fields is not None:
+                    update_fields = {*update_fields, *self.PREPARED}
+                    if replaced:
+                        # A secret is sealed for the destination that stands here: it must be stored with it.
+                        update_fields |= set(self.destination_fields())
+                self._check(update_fields)
                 if adding:
-                    self.component = Component.objects.create(
-                        kind=self.COMPONENT_KIND, **self._component_fields()
-                    )
-                super().save(*args, update_fields=self._written(update_fields, replaced, adding), **kwargs)
-                self._remember(replaced)
-                if not adding:
-                    Component.objects.filter(pk=self.component_id).update(**self._component_fields())
+                    self._add(replaced, *args, **kwargs)
+                else:
+                    self._change(replaced, update_fields, *args, **kwargs)
         except BaseException:
             # Nothing was stored: a secret that was sealed on the way must be fresh again for the next try.
             self.__dict__.clear()
@@ -139,29 +157,137 @@ class SecretHolder(models.Model):
             self._state.adding = adding
             raise
 
-    save.alters_data = True
-
-    def delete(self, *args: Any, **kwargs: Any):
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
         """Delete the row with its component and fingerprints."""
         owned = [(self.id, self.component_id)]
         with transaction.atomic(kwargs.get("using")):
+            audit.record("delete", self)
             result = super().delete(*args, **kwargs)
             forget(owned)
         return result
 
-    delete.alters_data = True
-
-    def refresh_from_db(self, using=None, fields=None, from_queryset=None):
+    def refresh_from_db(self, using: Any = None, fields: Any = None, from_queryset: Any = None) -> None:
         """Like Django's; a secret is always loaded together with the version and key of its seal."""
+        fields = None if fields is None else list(fields)
+        before = self.__dict__.copy()
         for field in secret_fields(type(self)):
-            if fields is None or field.name in fields:
-                if field.attname in self.__dict__:
-                    self.__dict__[field.attname] = None
-                if fields is not None:
-                    fields = [*fields, field.version_name, field.key_name]
-        super().refresh_from_db(using, fields, from_queryset)
+            if fields is not None and field.name in fields:
+                fields += [field.version_name, field.key_name]
+                self.__dict__[field.attname] = None
+            elif fields is None and field.attname in self.__dict__:
+                # Without a value before, an empty column is not taken for a secret that was cleared.
+                self.__dict__[field.attname] = None
+        try:
+            super().refresh_from_db(using, fields, from_queryset)
+            if fields is not None and "version" not in fields and "version" in before:
+                # only() brought it along. One field loaded late does not make the others current.
+                self.version = before["version"]
+        except BaseException:
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
 
-    # --- what the parts of save() do ---------------------------------------------------------------------------------
+    def clean(self) -> None:
+        """Raise ValidationError where the destination changed and a stored secret was not entered again."""
+        super().clean()
+        self.prepare()
+        kept = [field.name for field in secret_fields(type(self)) if isinstance(field.state(self), Sealed)]
+        if self._state.adding or not kept:
+            return
+        stored = self.stored()
+        if stored is not None and stored.destination() != self.destination():
+            message = _(
+                "Enter it again: the stored one is for another destination and is not sent anywhere else."
+            )
+            raise ValidationError({name: ValidationError(message, code="destination") for name in kept})
+
+    def destination(self) -> tuple[str, ...]:
+        """Where the secrets of this row may be sent, as plain strings. Sealed together with each secret."""
+        raise NotImplementedError
+
+    @classmethod
+    def destination_fields(cls) -> tuple[str, ...]:
+        """The names of the fields that `destination` reads."""
+        raise NotImplementedError
+
+    def prepare(self) -> None:
+        """Set the maintained fields before a save: those named in PREPARED."""
+
+    def fresh(self, name: str) -> str | None:
+        """The plaintext of a secret that was assigned and not saved yet: what format checks may look at."""
+        state = cast(SecretField, type(self)._meta.get_field(name)).state(self)
+        return state.text if isinstance(state, Fresh) else None
+
+    def stored(self) -> Self | None:
+        """The row as it stands in the database; None where it is gone. One query."""
+        return type(self)._base_manager.filter(pk=self.pk).first()
+
+    def make_ready(self) -> None:
+        """Do for a new row what save() does before it inserts: check, component, count of secrets."""
+        self.prepare()
+        self._check(None)
+        self.secret_version += 1 if self._replaced(None) else 0
+        self.component = Component(kind=self.COMPONENT_KIND, **self._component_fields())
+
+    def remember(self, fields: Iterable[SecretField]) -> None:
+        """Make what was just sealed in these fields the current fingerprints."""
+        for field in fields:
+            state = field.state(self)
+            Fingerprint.objects.remember(
+                self.id, field.name, state.digest if isinstance(state, Sealed) else ""
+            )
+
+    # --- what the parts of save() do ------------------------------------------------------------------------
+
+    def _replaced(self, update_fields: Any) -> list[SecretField]:
+        """The secrets that a save with these fields seals or clears."""
+        return [
+            field
+            for field in secret_fields(type(self))
+            if isinstance(field.state(self), (Fresh, Cleared))
+            and (update_fields is None or field.name in update_fields)
+        ]
+
+    def _add(self, replaced: list[SecretField], *args: Any, **kwargs: Any) -> None:
+        self.secret_version += 1 if replaced else 0
+        self.component = Component.objects.create(kind=self.COMPONENT_KIND, **self._component_fields())
+        super().save(*args, **kwargs)
+        self.remember(replaced)
+        self._added()
+        audit.record("create", self)
+
+    def _added(self) -> None:
+        """Called in the transaction in which a row is added, for what else belongs to it."""
+
+    def _change(
+        self, replaced: list[SecretField], update_fields: set[str] | None, *args: Any, **kwargs: Any
+    ) -> None:
+        stored = self.stored()
+        self._claim()
+        if replaced:
+            self.secret_version += 1
+            self._judge_readable(replaced)
+        written = self._written(update_fields, replaced)
+        changed = self._changed(stored, written, replaced)
+        super().save(*args, update_fields=written, **kwargs)
+        self.remember(replaced)
+        Component.objects.filter(pk=self.component_id).update(**self._component_fields())
+        if changed:
+            audit.record("replace_secret" if replaced else "change", self, fields=changed)
+
+    def _changed(self, stored: Any, written: set[str], replaced: list[SecretField]) -> set[str]:
+        """The names of the fields that a save changes: what people set, not what is kept beside it."""
+        plain = {
+            field.attname: field.name
+            for field in self._meta.concrete_fields
+            if field.name in written and (field.editable or field.name == "deleted_at")
+        }
+        for field in secret_fields(type(self)):
+            plain.pop(field.attname, None)
+        changed = {
+            name for attname, name in plain.items() if getattr(self, attname) != getattr(stored, attname)
+        }
+        return changed | {field.name for field in replaced}
 
     def _check(self, update_fields: Any) -> None:
         exclude = {"component"}
@@ -185,14 +311,8 @@ class SecretHolder(models.Model):
         """The table that holds the shared columns, without the kind's own."""
         return models.QuerySet(cls._meta.get_field("version").model)
 
-    def _written(self, update_fields: Any, replaced: list[SecretField], adding: bool) -> Any:
-        """The fields that a save writes, or None for all of a new row."""
-        if adding:
-            return None
-        untouched = set()
-        for field in secret_fields(type(self)):
-            if field not in replaced:
-                untouched |= {field.name, field.version_name, field.key_name}
+    def _written(self, update_fields: set[str] | None, replaced: list[SecretField]) -> set[str]:
+        """The fields that a save of a stored row writes."""
         if update_fields is None:
             deferred = self.get_deferred_fields()
             names = {
@@ -202,11 +322,10 @@ class SecretHolder(models.Model):
             }
         else:
             names = {*update_fields, "version", "updated_at"}
-            for field in replaced:
-                names |= {field.version_name, field.key_name}
-        if replaced:
-            names |= {"secret_version", "unreadable"}
-        return names - untouched
+        for field in secret_fields(type(self)):
+            sealed = {field.name, field.version_name, field.key_name}
+            names = names | sealed if field in replaced else names - sealed
+        return names | {"secret_version", "unreadable"} if replaced else names
 
     def _judge_readable(self, replaced: list[SecretField]) -> None:
         """A replaced secret opens by definition; the others as far as their keys are at hand."""
@@ -216,26 +335,33 @@ class SecretHolder(models.Model):
             if field not in replaced
         )
 
-    def _remember(self, replaced: list[SecretField]) -> None:
-        for field in replaced:
-            state = field.state(self)
-            Fingerprint.objects.remember(
-                self.id, field.name, state.digest if isinstance(state, Sealed) else ""
-            )
-
     def _component_fields(self) -> dict[str, str]:
         """The plain strings that the component repeats, so that health need not know this row."""
         return {"name": self.name[:200], "provider": self.provider, "revision": str(self.secret_version)}
 
-    # --- what a Secret calls -------------------------------------------------------------------------------------------
+    # --- what a Secret calls --------------------------------------------------------------------------------
 
     def secret_used(self) -> None:
         """Called when the code opened a secret to send it."""
+        if self.unreadable and all(
+            getattr(self, field.name).opens() for field in secret_fields(type(self)) if field.state(self)
+        ):
+            # The key came back.
+            models.QuerySet.update(self._root_rows().filter(pk=self.pk), unreadable=False)
+            self.unreadable = False
 
-    def secret_failed(self) -> None:
-        """Called when a secret could not be opened: the row becomes findable as unreadable."""
-        models.QuerySet.update(self._root_rows().filter(pk=self.pk), unreadable=True)
-        self.unreadable = True
+    secret_used.alters_data = True  # type: ignore[attr-defined]  # no template may call it
+
+    def secret_failed(self, field: SecretField) -> None:
+        """Called when a secret could not be opened: its row becomes findable as unreadable, unless the secret
+        was replaced meanwhile."""
+        state = field.state(self)
+        stored = type(self)._base_manager.filter(pk=self.pk).values_list(field.name, flat=True).first()
+        if isinstance(stored, Sealed) and isinstance(state, Sealed) and stored.token == state.token:
+            models.QuerySet.update(self._root_rows().filter(pk=self.pk), unreadable=True)
+            self.unreadable = True
+
+    secret_failed.alters_data = True  # type: ignore[attr-defined]
 
     def authorise_reveal(self, field: str, *, actor: Any, reason: str) -> None:
         """Record a reveal, or raise where it is not allowed."""
@@ -244,7 +370,7 @@ class SecretHolder(models.Model):
     def secret_set_at(self) -> dict[str, datetime]:
         """When each secret in force was entered, by field name. One query."""
         current = Fingerprint.objects.of(self.id).filter(current=True)
-        return dict(current.values_list("field", "created_at"))
+        return dict(current.values_list("field", "current_since"))
 
     @classmethod
     def holding(cls, text: str) -> models.QuerySet[Self]:

@@ -3,26 +3,32 @@
 import json
 from typing import Any
 
+from django.core.management.base import CommandParser
 from django.core.serializers.json import DjangoJSONEncoder
 
 from credentials import kinds, transfer
-from credentials.management.base import LanyardCommand
+from credentials.management import base
 from health.status import Status
 
 
-class Command(LanyardCommand):
-    help = """Write credentials as documents to standard output. Secrets are masked: an export never holds one.
+class Command(base.Command):
+    help = """\
+Write credentials as documents to standard output. Secrets are masked: an export never holds one.
 
   manage.py export_credentials > credentials.json
   manage.py export_credentials --provider stripe --status customer_intervention --format jsonl
 
 Imported into the same installation again, an export changes nothing."""
 
-    def add_arguments(self, parser):
-        parser.add_argument("--provider", choices=list(kinds.PROVIDERS), metavar="PROVIDER", help="only of this provider")
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--provider", choices=list(kinds.PROVIDERS), metavar="PROVIDER", help="only of this provider"
+        )
         parser.add_argument("--kind", choices=list(kinds.KINDS), metavar="KIND", help="only of this kind")
         parser.add_argument("--status", choices=Status.values, metavar="STATUS", help="only with this status")
-        parser.add_argument("--format", choices=["json", "jsonl"], default="json", help="an array (default), or one a line")
+        parser.add_argument(
+            "--format", choices=["json", "jsonl"], default="json", help="an array (default), or one a line"
+        )
 
     def handle(self, *, format: str, **options: Any) -> None:
         chosen = {name: options[name] for name in ("provider", "kind", "status")}

@@ -7,21 +7,23 @@ import sys
 from collections import Counter
 from typing import Any, BinaryIO
 
-from django.core.management.base import CommandError
+from django.core.management.base import CommandError, CommandParser
 from django.db import transaction
 from tqdm import tqdm
 
 from credentials import transfer
 from credentials.documents import InvalidDocument
-from credentials.management.base import FAILED, USAGE, LanyardCommand
+from credentials.management import base
+from credentials.management.base import FAILED, USAGE
 from credentials.reading import Row, UnusableFile, read
 
 
-class Command(LanyardCommand):
+class Command(base.Command):
     help = """Import credentials from a file of documents: a JSON array, or one JSON document a line.
 
-A document that is there already is updated, or left alone where nothing differs; a masked secret keeps what is
-stored; a secret that was replaced meanwhile is not put back. So the same file can be imported again at any time.
+A document that is there already is updated, or left alone where nothing differs; a masked secret keeps what
+is stored; a secret that was replaced meanwhile is not put back. So the same file can be imported again at any
+time.
 
   manage.py import_credentials credentials.json
   manage.py import_credentials --dry-run --on-error skip credentials.json
@@ -29,7 +31,7 @@ stored; a secret that was replaced meanwhile is not put back. So the same file c
 
 Exit status: 0, 1 where documents failed (each is named), 2 where the file cannot be used."""
 
-    def add_arguments(self, parser):
+    def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", help="the file, or - for standard input")
         parser.add_argument("--dry-run", action="store_true", help="say what would happen, write nothing")
         parser.add_argument(
@@ -52,7 +54,9 @@ Exit status: 0, 1 where documents failed (each is named), 2 where the file canno
             except KeyboardInterrupt:
                 self.say("interrupted: what is counted here is stored; import the file again to go on")
                 self.counts["failed"] += 1
-        line = ", ".join(f"{word} {self.counts[word]}" for word in ("created", "updated", "unchanged", "failed"))
+        line = ", ".join(
+            f"{word} {self.counts[word]}" for word in ("created", "updated", "unchanged", "failed")
+        )
         self.stdout.write(f"{line} (dry run: nothing was written)" if dry_run else line)
         if self.counts["failed"]:
             sys.exit(FAILED)
@@ -88,7 +92,8 @@ Exit status: 0, 1 where documents failed (each is named), 2 where the file canno
 
     def say(self, message: str) -> None:
         """A line beside the progress bar."""
-        tqdm.write(message, file=self.stderr, end="")
+        with tqdm.external_write_mode():
+            self.stderr.write(message)
 
 
 def _open(name: str) -> BinaryIO:
