@@ -25,3 +25,41 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix, t
 
 
 # --- End of the set-up of the tests
+
+
+@pytest.fixture(autouse=True, scope="session")
+def flushing_passes_the_audit_triggers():
+    """Tests with real transactions empty all tables at their end, which the triggers of the audit trail refuse
+    on SQLite (PostgreSQL truncates, past triggers of rows). Taken away for that, they are put back at once."""
+    from django.db import connection
+
+    from credentials import audit_triggers
+
+    if connection.vendor != "sqlite":
+        yield
+        return
+    operations = type(connection.ops)
+    flush = operations.sql_flush
+
+    def sql_flush(self, style, tables, **options):
+        statements = flush(self, style, tables, **options)
+        if statements and audit_triggers.TABLE in tables:
+            return [*audit_triggers.SQLITE[:2], *statements, *audit_triggers.SQLITE]
+        return statements
+
+    operations.sql_flush = sql_flush
+    yield
+    operations.sql_flush = flush
+
+
+@pytest.fixture(autouse=True)
+def somebody_acts(monkeypatch):
+    """Tests change credentials in the name of a command; those about who acts open a context of their own."""
+    from contextvars import ContextVar
+
+    from credentials import audit
+
+    # As a default, which threads have too; and without acting(), which would take the events into the chain
+    # after the test's database has gone.
+    who = audit.Acting("cli:tests@localhost")
+    monkeypatch.setattr(audit, "_acting", ContextVar("acting", default=who))
