@@ -1,16 +1,36 @@
-"""What has a health, and what depends on what. Health knows nothing of credentials: it holds plain strings."""
+"""What has a health, and what depends on what. Health knows nothing of credentials: it holds plain
+strings.
+"""
 
 import uuid
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
 
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from health.fields import PlainTextField
+from health.history import Flip, Note
 from health.status import Status
+
+__all__ = ["Component", "Dependency", "Flip", "Note"]
+
+
+# What follows from reports and observations.
+MAINTAINED = {
+    *("status", "code", "since", "cause", "also", "own_status", "own_code", "own_since", "sequence"),
+    *("known_since", "last_reported_at", "last_observed_at"),
+}
 
 
 class Component(models.Model):
-    """Something whose health is tracked."""
+    """Something whose health is tracked.
+
+    `own_status` is what was said of the component itself; `status` is that rolled up with all it depends on,
+    and answers the question for it as a whole. Only `health.reports` writes either.
+    """
 
     class Kind(models.TextChoices):
         SYNC = "sync", _("Sync")
@@ -21,23 +41,56 @@ class Component(models.Model):
         PROVIDER = "provider", _("Provider")
         PLATFORM = "platform", _("Platform")
 
+    # Those that are components by themselves; the others belong to a row of another app.
+    BY_THEMSELVES = (Kind.SYNC, Kind.CONSUMER, Kind.TARGET)
+
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     kind = models.CharField(_("kind"), max_length=16, choices=Kind.choices)
-    name = models.CharField(_("name"), max_length=200)
+    name = PlainTextField(_("name"), max_length=200)
     provider = models.CharField(_("provider"), max_length=32, blank=True)
     revision = models.CharField(
         _("revision"),
         max_length=32,
         blank=True,
-        help_text=_("The version of the secret that is in force. A late result of an older one counts nothing."),
+        help_text=_(
+            "The version of the secret that is in force. A late result of an older one counts nothing."
+        ),
     )
     status = models.CharField(_("status"), max_length=32, choices=Status.choices, default=Status.HEALTHY)
     code = models.CharField(_("code"), max_length=64, blank=True)
     since = models.DateTimeField(_("since"), default=timezone.now)
+    cause = models.ForeignKey(
+        "self",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="affected",
+        verbose_name=_("cause"),
+        help_text=_("The component whose own status decides; itself, or one that it depends on."),
+    )
+    also = models.ForeignKey(
+        "self",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="also_affected",
+        verbose_name=_("also"),
+        help_text=_("Where it is our turn: the component for which the customer must act as well."),
+    )
+    own_status = models.CharField(
+        _("own status"), max_length=32, choices=Status.choices, default=Status.HEALTHY, editable=False
+    )
+    own_code = models.CharField(_("own code"), max_length=64, blank=True, editable=False)
+    own_since = models.DateTimeField(_("own status since"), default=timezone.now, editable=False)
     last_observed_at = models.DateTimeField(_("last checked"), null=True, blank=True)
-    # Each change of the status is a compare-and-swap on this number.
+    last_reported_at = models.DateTimeField(_("last reported"), null=True, blank=True, editable=False)
+    # The first look at it, or at what it depends on; before that its status is a default and means nothing.
+    known_since = models.DateTimeField(_("known since"), null=True, blank=True, editable=False)
+    # Each change of the status is a compare-and-swap on this number. It counts the flips.
     sequence = models.PositiveBigIntegerField(_("sequence"), default=0)
-    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
     depends_on = models.ManyToManyField(
         "self", through="Dependency", symmetrical=False, related_name="dependants", blank=True
     )
@@ -45,35 +98,118 @@ class Component(models.Model):
     class Meta:
         verbose_name = _("component")
         verbose_name_plural = _("components")
+        permissions = [("report_component", _("Can report the status of components"))]
         indexes = [
             # Filters of lists: by who must act, newest first.
             models.Index(fields=["kind", "status", "-since"], name="component_kind_status_since"),
+            # The list in its usual order, and `kind:name` in commands.
+            models.Index(fields=["kind", "name", "id"], name="component_kind_name"),
         ]
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(status__in=Status.values), name="component_status_is_known"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(own_status__in=Status.values), name="component_own_status_is_known"
             ),
         ]
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} {self.name}"
 
+    def save(self, *args: Any, update_fields: Iterable[str] | None = None, **kwargs: Any) -> None:
+        """Like Django's, but leaves alone what health maintains: an old copy must not put a status back."""
+        if self._state.adding:
+            if self.status != Status.HEALTHY and self.own_status == Status.HEALTHY:
+                self.own_status, self.own_code, self.own_since = self.status, self.code, self.since
+                self.cause_id = self.pk
+        elif update_fields is None:
+            update_fields = {field.name for field in self._meta.concrete_fields} - {"id", *MAINTAINED}
+        elif not MAINTAINED.isdisjoint(update_fields):
+            raise TypeError("A status is written by health.reports.report() only.")
+        super().save(*args, update_fields=update_fields, **kwargs)
+
+    @property
+    def reference(self) -> str:
+        """How commands name it: `target:orders-db`."""
+        return f"{self.kind}:{self.name}"
+
     @property
     def checked(self) -> bool:
-        """Whether anybody ever looked. A status that was never checked is a default, and pages say so."""
-        return self.last_observed_at is not None
+        """Whether anybody ever looked at it or at what it depends on. If not, its status is a default."""
+        return any((self.last_observed_at, self.last_reported_at, self.known_since))
 
-    def document(self) -> dict:
-        """The health as documents show it: `{status, notes, time}`; time is the last check, or None."""
-        notes = [] if self.checked else [str(_("Not checked yet."))]
-        return {"status": self.status, "notes": notes, "time": self.last_observed_at}
+    @property
+    def heard_at(self) -> datetime | None:
+        """When it was last checked or reported on; None if never."""
+        return max((at for at in (self.last_observed_at, self.last_reported_at) if at), default=None)
+
+    @property
+    def masked(self) -> bool:
+        """Whether its own intervention is hidden, because something that it depends on fails."""
+        return self.own_status != Status.HEALTHY and self.pk not in (self.cause_id, self.also_id)
+
+    @property
+    def by_itself(self) -> bool:
+        return self.kind in self.BY_THEMSELVES
+
+    def shown_notes(self) -> "list[Note]":
+        """At most five notes on it and on its causes, newest cause first. One query."""
+        causes = {self.pk, self.cause_id, self.also_id} - {None}
+        notes = Note.objects.filter(component__in=causes).select_related("component")
+        return list(notes.order_by("-since", "-id")[: Note.SHOWN])
+
+    def document(self) -> dict[str, Any]:
+        """The health as documents show it: `{status, notes, time}`, where time is `heard_at`.
+
+        Reads the notes: `prefetch_related("notes")` where many are written.
+        """
+        newest = sorted(self.notes.all(), key=lambda note: (note.since, note.pk), reverse=True)
+        notes = [note.text for note in newest[: Note.SHOWN]]
+        if not self.checked:
+            notes.append(str(_("Not checked yet.")))
+        return {"status": self.status, "notes": notes, "time": self.heard_at}
+
+    def rewire(self, depends_on: "Iterable[Component]", *, actor: Any = "") -> None:
+        """Let it depend on exactly these, and roll up anew. Raises graph.Cycle, a ValidationError."""
+        from health import wiring
+
+        wiring.rewire(self, depends_on, actor=actor)
+
+
+class DependencyQuerySet(models.QuerySet["Dependency"]):
+    """What changes the graph goes through wiring.rewire, so that no cycle and no stale status can arise."""
+
+    def bulk_create(self, objs: Any, *args: Any, **kwargs: Any) -> Any:
+        """Like Django's; also `component.depends_on.add()` and `.set()` end here."""
+        from health import wiring
+
+        created = list(objs)
+        wiring.connect([(edge.component_id, edge.depends_on_id) for edge in created])
+        return created
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        from health import wiring
+
+        edges = list(self.values_list("component_id", "depends_on_id"))
+        wiring.disconnect(edges)
+        return len(edges), {Dependency._meta.label: len(edges)}
+
+    delete.alters_data = True  # type: ignore[attr-defined]
+    delete.queryset_only = True  # type: ignore[attr-defined]
+
+    def update(self, **values: Any) -> int:
+        raise TypeError("A dependency is not changed: remove it and add another.")
 
 
 class Dependency(models.Model):
     """`component` cannot work without `depends_on`."""
 
     component = models.ForeignKey(Component, on_delete=models.CASCADE, related_name="dependencies")
-    depends_on = models.ForeignKey(Component, on_delete=models.CASCADE, related_name="dependents")
+    # What others depend on is not deleted under them.
+    depends_on = models.ForeignKey(Component, on_delete=models.RESTRICT, related_name="dependents")
+
+    objects = DependencyQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("dependency")
@@ -87,3 +223,16 @@ class Dependency(models.Model):
 
     def __str__(self) -> str:
         return f"{self.component} → {self.depends_on}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Add the dependency and roll up anew; adding it twice is no error. Raises graph.Cycle."""
+        from health import wiring
+
+        if not self._state.adding:
+            raise TypeError("A dependency is not changed: remove it and add another.")
+        wiring.connect([(self.component_id, self.depends_on_id)])
+        stored = Dependency.objects.get(component=self.component_id, depends_on=self.depends_on_id)
+        self.pk, self._state.adding, self._state.db = stored.pk, False, stored._state.db
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        return Dependency.objects.filter(pk=self.pk).delete()

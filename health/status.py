@@ -1,7 +1,12 @@
-"""The vocabulary of health: three statuses which answer one question, who must act before this works again?"""
+"""The vocabulary of health: three statuses that answer one question, who must act before this works again?"""
+
+from typing import TYPE_CHECKING
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
 
 class Status(models.TextChoices):
@@ -30,7 +35,7 @@ class Status(models.TextChoices):
 
     @property
     def icon(self) -> str:
-        """The name of the icon in the icon font. Each has a shape of its own, so that colour is not needed."""
+        """The name of the icon in the icon font. Each has its own shape, so that colour is not needed."""
         return {
             "healthy": "check_circle",
             "customer_intervention": "person_alert",
@@ -38,7 +43,7 @@ class Status(models.TextChoices):
         }[self.value]
 
     @property
-    def next_step(self) -> str:
+    def next_step(self) -> "StrOrPromise":
         """What the owner should do, in one sentence."""
         return {
             "healthy": _("Nothing to do."),

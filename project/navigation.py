@@ -25,7 +25,10 @@ UNFOLD: dict[str, Any] = {
         {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("lanyard/favicon.svg")}
     ],
     "SHOW_VIEW_ON_SITE": False,
-    "STYLES": [lambda request: static("lanyard/lanyard.css")],
+    "STYLES": [
+        lambda request: static("lanyard/lanyard.css"),
+        lambda request: static("health/health.css"),
+    ],
     "BORDER_RADIUS": "6px",
     "COLORS": {
         "primary": {
@@ -60,6 +63,18 @@ UNFOLD: dict[str, Any] = {
                         "admin:credentials_oauthapp_changelist",
                         "credentials.view_oauthapp",
                     ),
+                ],
+            },
+            {
+                "title": _("Health"),
+                "items": [
+                    _link(
+                        _("Components"),
+                        "monitor_heart",
+                        "admin:health_component_changelist",
+                        "health.view_component",
+                    ),
+                    _link(_("Flips"), "swap_vert", "admin:health_flip_changelist", "health.view_flip"),
                 ],
             },
             {

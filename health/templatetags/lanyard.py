@@ -1,6 +1,7 @@
 """How status and time are shown, on every page alike."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from django import template
 from django.utils import formats, timezone
@@ -12,10 +13,14 @@ from django.utils.translation import gettext as _
 from health.models import Component
 from health.status import Status
 
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
+
 register = template.Library()
 
 BADGE = (
-    '<span class="badge badge-{}"><span class="material-symbols-outlined" aria-hidden="true">{}</span>{}</span>'
+    '<span class="badge badge-{}">'
+    '<span class="material-symbols-outlined" aria-hidden="true">{}</span>{}</span>'
 )
 
 
@@ -29,7 +34,20 @@ def badge(component: Component) -> SafeString:
 
 
 @register.filter
-def next_step(component: Component) -> str:
+def status_badge(value: str) -> SafeString:
+    """A status by its value, as colour, icon and words."""
+    status = Status(value)
+    return format_html(BADGE, status.colour, status.icon, status.label)
+
+
+@register.filter
+def step(value: str) -> "StrOrPromise":
+    """What the owner of a status should do, by the value of the status."""
+    return Status(value).next_step
+
+
+@register.filter
+def next_step(component: Component) -> "StrOrPromise":
     """What its owner should do."""
     if component.status == Status.HEALTHY and not component.checked:
         return _("Nobody has looked yet whether it works.")
@@ -45,3 +63,17 @@ def moment(when: datetime | None) -> SafeString | str:
     ago = timesince(when, depth=1)
     words = _("just now") if ago.startswith("0") else _("%s ago") % ago
     return format_html('<time datetime="{}" title="{}">{}</time>', when.isoformat(), exact, words)
+
+
+@register.filter
+def span(length: timedelta) -> str:
+    """A length of time in its two largest units: "3 d 4 h"; "–" for none. Less than a second is "< 1 s"."""
+    if not length:
+        return "–"
+    seconds = int(length.total_seconds())
+    found: list[str] = []
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
+        amount, seconds = divmod(seconds, size)
+        if amount or found:
+            found.append(f"{amount} {unit}" if amount else "")
+    return " ".join(filter(None, found[:2])) or "< 1 s"
