@@ -1,11 +1,12 @@
 """The back office of credentials and OAuth apps."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin, messages
-from django.contrib.admin.utils import flatten_fieldsets
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.http import HttpRequest
+from django.db import IntegrityError
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -17,7 +18,8 @@ from unfold.decorators import display
 
 from credentials import forms, kinds
 from credentials.models import Conflict, Credential, OAuthApp
-from credentials.sealing import secret_fields
+from credentials.models import properties as declared
+from credentials.sealing import SecretField, secret_fields
 from health.admin_base import ModelAdmin
 from health.status import Status
 from health.templatetags.lanyard import badge, moment
@@ -27,10 +29,10 @@ class ProviderFilter(admin.SimpleListFilter):
     title = gettext_lazy("provider")
     parameter_name = "provider"
 
-    def lookups(self, request, model_admin):
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
         return [(provider.key, provider.name) for provider in kinds.PROVIDERS.values()]
 
-    def queryset(self, request, queryset):
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         return queryset.filter(provider=self.value()) if self.value() else queryset
 
 
@@ -38,10 +40,10 @@ class KindFilter(admin.SimpleListFilter):
     title = gettext_lazy("kind")
     parameter_name = "kind"
 
-    def lookups(self, request, model_admin):
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
         return [(name, f"{kind.PROVIDER.name}: {kind.LABEL}") for name, kind in kinds.KINDS.items()]
 
-    def queryset(self, request, queryset):
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         return queryset.filter(kind=self.value()) if self.value() else queryset
 
 
@@ -49,10 +51,10 @@ class StatusFilter(admin.SimpleListFilter):
     title = gettext_lazy("status")
     parameter_name = "status"
 
-    def lookups(self, request, model_admin):
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
         return [*Status.choices, ("unchecked", _("Not checked yet"))]
 
-    def queryset(self, request, queryset):
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         if self.value() == "unchecked":
             return queryset.filter(component__status=Status.HEALTHY, component__last_observed_at=None)
         return queryset.filter(component__status=self.value()) if self.value() else queryset
@@ -62,10 +64,10 @@ class ReadableFilter(admin.SimpleListFilter):
     title = gettext_lazy("secrets")
     parameter_name = "unreadable"
 
-    def lookups(self, request, model_admin):
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
         return [("1", _("Cannot be read"))]
 
-    def queryset(self, request, queryset):
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         return queryset.filter(unreadable=True) if self.value() else queryset
 
 
@@ -73,7 +75,9 @@ class ForCredentials:
     """Rights on credentials are given once, for all kinds together."""
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return request.user.has_perm("credentials.view_credential") or self.has_change_permission(request, obj)
+        return request.user.has_perm("credentials.view_credential") or self.has_change_permission(
+            request, obj
+        )
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("credentials.add_credential")
@@ -84,14 +88,24 @@ class ForCredentials:
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("credentials.delete_credential")
 
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple:
+        """One line for each credential: Django's would tell of its rows in other tables too."""
+        _lines, _counts, perms_needed, protected = super().get_deleted_objects(objs, request)  # type: ignore[misc]  # of the ModelAdmin
+        lines = [
+            _("%(provider)s: %(name)s, with its secrets, rate limit and health")
+            % {"provider": kinds.KINDS[row.kind].PROVIDER.name, "name": row.name}
+            for row in objs
+        ]
+        return lines, {Credential._meta.verbose_name_plural: len(lines)}, perms_needed, protected
+
 
 @admin.register(Credential)
 class CredentialAdmin(ForCredentials, PolymorphicParentModelAdmin, ModelAdmin):
     """The list of all credentials. It reads the base table only and opens no secret."""
 
-    child_models = tuple(kinds.KINDS.values())
+    child_models = [*kinds.KINDS.values()]
     list_display = ("title", "way_in", "status", "limit", "updated")
-    list_filter = (ProviderFilter, KindFilter, StatusFilter, ReadableFilter)
+    list_filter = (StatusFilter, ProviderFilter, KindFilter, ReadableFilter)
     list_select_related = ("component", "rate_limit")
     search_fields = ("search",)
     search_help_text = gettext_lazy("Name, account or metadata")
@@ -121,7 +135,9 @@ class CredentialAdmin(ForCredentials, PolymorphicParentModelAdmin, ModelAdmin):
     def updated(self, credential: Credential) -> str:
         return moment(credential.updated_at)
 
-    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: dict | None = None):
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict | None = None
+    ) -> HttpResponse:
         """The kinds to choose from, by provider."""
         if not self.has_add_permission(request):
             raise PermissionDenied
@@ -144,40 +160,83 @@ class CredentialAdmin(ForCredentials, PolymorphicParentModelAdmin, ModelAdmin):
         }
         return TemplateResponse(request, "credentials/choose_kind.html", context)
 
+    def _get_real_admin(self, object_id: Any, super_if_self: bool = True) -> Any:
+        """polymorphic's own lets an id that is no UUID through, to end as a server error."""
+        try:
+            return super()._get_real_admin(object_id, super_if_self)
+        except ValidationError:
+            raise Http404 from None
+
+
+def state_of(field: SecretField) -> Callable[[Any], str]:
+    """A read-only column which says whether a secret is set, and nothing about what it is."""
+
+    @display(description=field.verbose_name)
+    def state(holder: Any) -> str:
+        secret = getattr(holder, field.name)
+        return forms.secret_words(secret, holder.secret_set_at().get(field.name)) if secret else _("Not set.")
+
+    state.__name__ = field.name
+    return state
+
 
 class SecretHolderAdmin(ModelAdmin):
     """Saving for rows with secrets: the loser of a race sees the form again, with what was entered."""
 
     change_form_before_template = "credentials/form_head.html"
-    delete_selected_confirmation_template = "admin/delete_selected_confirmation.html"
+    delete_selected_confirmation_template: Any = "admin/delete_selected_confirmation.html"
 
-    def changeform_view(self, request: HttpRequest, object_id=None, form_url="", extra_context=None):
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict | None = None,
+    ) -> Any:
         try:
             return super().changeform_view(request, object_id, form_url, extra_context)
-        except (Conflict, ValidationError):
+        except (Conflict, ValidationError, IntegrityError):
             # Somebody saved between the check of this form and its save. Checked again, it says so.
             return super().changeform_view(request, object_id, form_url, extra_context)
 
-    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any):
-        # The boxes that remove a secret are fields of the form only, which Django does not expect here.
-        names = flatten_fieldsets(self.get_fieldsets(request, obj))
-        kwargs.setdefault("fields", [name for name in names if not name.startswith("remove_")])
-        return super().get_form(request, obj, change=change, **kwargs)
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        # Django expects fields of the model only: neither the boxes that remove a secret nor columns.
+        if kwargs.get("fields"):
+            names = [name for name in kwargs["fields"] if isinstance(name, str)]
+            kwargs["fields"] = [name for name in names if not name.startswith("remove_")]
+        # polymorphic drops `change`, without which a page that only shows has a form that edits.
+        return super().get_form(request, obj, change=obj is not None, **kwargs)
 
-    def with_removals(self, names: list[str], obj: Any) -> list[str]:
-        """The names of fields, each optional secret that is set followed by the box that removes it."""
-        removable = {field.name for field in secret_fields(self.model) if field.blank and obj and getattr(obj, field.name)}
-        return [name for one in names for name in ([one, f"remove_{one}"] if one in removable else [one])]
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """Nothing: an address must not fill a form, least of all with a secret."""
+        return {}
+
+    def with_secrets(self, request: HttpRequest, names: list[str], obj: Any) -> list[str | Callable]:
+        """The fields as somebody sees them.
+
+        An optional secret that is set is followed by the box that removes it. Who may not change the row sees
+        of a secret only whether it is set.
+        """
+        secrets = {field.name: field for field in secret_fields(self.model)} if obj else {}
+        editable = self.has_change_permission(request, obj)
+        shown: list[str | Callable] = []
+        for name in names:
+            secret = secrets.get(name)
+            shown.append(state_of(secret) if secret and not editable else name)
+            if secret and editable and secret.blank and getattr(obj, name):
+                shown.append(f"remove_{name}")
+        return shown
 
 
 class KindAdmin(ForCredentials, PolymorphicChildModelAdmin, SecretHolderAdmin):
     """The pages of one credential, the same for every kind."""
 
+    model: type[Credential]
     base_model = Credential
     base_form = forms.CredentialForm
     form = forms.CredentialForm
 
-    def changelist_view(self, request: HttpRequest, extra_context: dict | None = None):
+    def changelist_view(self, request: HttpRequest, extra_context: dict | None = None) -> HttpResponse:
         """One list serves all kinds."""
         return redirect(f"{reverse('admin:credentials_credential_changelist')}?kind={self.model.KIND}")
 
@@ -195,7 +254,7 @@ class KindAdmin(ForCredentials, PolymorphicChildModelAdmin, SecretHolderAdmin):
             limit = {"fields": ["limit_words"]}
         return [
             (None, {"fields": ["name"]}),
-            (_("Access"), {"fields": self.with_removals(access, obj) if editable else access}),
+            (_("Access"), {"fields": self.with_secrets(request, access, obj)}),
             (_("Rate limit"), limit),
             (_("Metadata"), {"fields": ["metadata"]}),
         ]
@@ -207,14 +266,17 @@ class KindAdmin(ForCredentials, PolymorphicChildModelAdmin, SecretHolderAdmin):
     def limit_words(self, credential: Credential) -> str:
         return credential.rate_limit.words
 
-    def save_model(self, request: HttpRequest, obj: Credential, form: forms.CredentialForm, change: bool) -> None:
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         warnings = obj.warnings()
         obj.save()
         if form.limit:
             obj.set_limit(form.limit)
         for name, message in warnings.items():
-            label = obj._meta.get_field(name).verbose_name
-            messages.warning(request, _("Saved, but look at the %(field)s: %(message)s") % {"field": label, "message": message})
+            label = declared.field_of(type(obj), name).verbose_name
+            messages.warning(
+                request,
+                _("Saved, but look at the %(field)s: %(message)s") % {"field": label, "message": message},
+            )
 
 
 for kind in kinds.KINDS.values():
@@ -224,7 +286,8 @@ for kind in kinds.KINDS.values():
 @admin.register(OAuthApp)
 class OAuthAppAdmin(SecretHolderAdmin):
     form = forms.OAuthAppForm
-    list_display = ("title", "provider_name", "status", "is_default", "updated")
+    list_display = ("title", "provider_name", "status", "default", "updated")
+    ordering = ("name", "id")
     list_filter = (ProviderFilter,)
     list_select_related = ("component",)
     search_fields = ("name", "client_id")
@@ -243,6 +306,10 @@ class OAuthAppAdmin(SecretHolderAdmin):
     def status(self, app: OAuthApp) -> str:
         return badge(app.component)
 
+    @display(description=gettext_lazy("default"), ordering="is_default")
+    def default(self, app: OAuthApp) -> str:
+        return _("Yes") if app.is_default else "–"
+
     @display(description=gettext_lazy("updated"), ordering="updated_at")
     def updated(self, app: OAuthApp) -> str:
         return moment(app.updated_at)
@@ -254,10 +321,8 @@ class OAuthAppAdmin(SecretHolderAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> list:
         provider = "provider_name" if obj else "provider"
         access = ["client_id", "client_secret", "app_id", "private_key", "scopes"]
-        if obj and self.has_change_permission(request, obj):
-            access = self.with_removals(access, obj)
         return [
             (None, {"fields": ["name", provider, "is_default"]}),
-            (_("Access"), {"fields": access}),
+            (_("Access"), {"fields": self.with_secrets(request, access, obj)}),
             (_("Metadata"), {"fields": ["metadata"]}),
         ]

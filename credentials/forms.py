@@ -1,5 +1,6 @@
 """The forms of the back office. One form serves every kind: it follows from what the kind declares."""
 
+from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -11,8 +12,8 @@ from django.utils.translation import gettext_lazy
 
 from credentials import kinds
 from credentials.models import Credential, Limit, OAuthApp, RateLimit
-from credentials.models.rate_limit import UNITS, in_units
-from credentials.sealing import SecretInput, secret_fields
+from credentials.models.rate_limit import UNITS, in_units, interval_words
+from credentials.sealing import Secret, SecretInput, secret_fields
 from health import admin_base
 
 UNIT_CHOICES = [
@@ -30,8 +31,12 @@ class IntervalWidget(forms.MultiWidget):
     template_name = "credentials/interval_widget.html"
 
     def __init__(self, attrs: dict | None = None):
-        number = admin_base.UnfoldAdminIntegerFieldWidget({"min": 1, "aria-label": _("Length of the interval")})
-        unit = admin_base.UnfoldAdminSelectWidget({"aria-label": _("Unit of the interval")}, choices=UNIT_CHOICES)
+        number = admin_base.UnfoldAdminIntegerFieldWidget(
+            {"min": 1, "aria-label": _("Length of the interval")}
+        )
+        unit = admin_base.UnfoldAdminSelectWidget(
+            {"aria-label": _("Unit of the interval")}, choices=UNIT_CHOICES
+        )
         super().__init__([number, unit], attrs)
 
     def decompress(self, value: int | None) -> list:
@@ -41,14 +46,27 @@ class IntervalWidget(forms.MultiWidget):
 class IntervalField(forms.MultiValueField):
     """An interval in people's units; gives milliseconds."""
 
-    widget = IntervalWidget
+    widget: Any = IntervalWidget
 
     def __init__(self, **kwargs: Any):
-        fields = [forms.IntegerField(min_value=1, max_value=10**9), forms.ChoiceField(choices=UNIT_CHOICES)]
+        # Neither is required by itself: the unit is always chosen, also where the number is left empty.
+        fields = [
+            forms.IntegerField(min_value=1, max_value=10**9, required=False),
+            forms.ChoiceField(choices=UNIT_CHOICES, required=False),
+        ]
         super().__init__(fields, require_all_fields=False, **kwargs)
 
     def compress(self, values: list) -> int | None:
         return values[0] * UNITS[values[1]] if values and values[0] and values[1] else None
+
+
+def secret_words(secret: Secret, set_at: datetime | None) -> str:
+    """What pages say of a secret that is set: since when, or that no key for it is at hand."""
+    if not secret.readable:
+        return _("Cannot be read: its key is missing.")
+    if set_at is None:
+        return _("Set.")
+    return _("Set on %s.") % formats.date_format(timezone.localtime(set_at), "j F Y, H:i")
 
 
 class VersionField(forms.IntegerField):
@@ -56,7 +74,7 @@ class VersionField(forms.IntegerField):
 
     widget = forms.HiddenInput
 
-    def has_changed(self, initial, data):
+    def has_changed(self, initial: Any, data: Any) -> bool:
         return False
 
 
@@ -64,10 +82,11 @@ class SecretHolderForm(forms.ModelForm):
     """Write-only secrets, and a clear conflict for the second of two people who edit the same row."""
 
     seen_version = VersionField(required=False)
+    data: Any  # a QueryDict
 
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
-        self.conflict: list[tuple[str, str, str]] = []
+        self.conflict: list[tuple[Any, str, str]] = []
         self.conflict_with = ""
         self.fields["seen_version"].initial = self.instance.version
         for field in self.fields.values():
@@ -80,21 +99,23 @@ class SecretHolderForm(forms.ModelForm):
 
     def _prepare_secret(self, name: str, set_at: Any) -> None:
         field = self.fields[name]
-        classes = admin_base.INPUT_CLASSES if isinstance(field.widget, SecretInput) else admin_base.TEXTAREA_CLASSES
+        classes = (
+            admin_base.INPUT_CLASSES if isinstance(field.widget, SecretInput) else admin_base.TEXTAREA_CLASSES
+        )
         field.widget.attrs["class"] = " ".join(classes)
         secret = getattr(self.instance, name)
         if self.instance._state.adding or not secret:
             return
         field.required = False
-        field.widget.attrs["placeholder"] = _("Set. Leave empty to keep it.")
-        if set_at:
-            when = formats.date_format(timezone.localtime(set_at), "j F Y, H:i")
-            field.widget.attrs["placeholder"] = _("Set on %s. Leave empty to keep it.") % when
-        if not secret.readable:
-            field.widget.attrs["placeholder"] = _("Cannot be read: its key is missing. Enter it again.")
-        if self._meta.model._meta.get_field(name).blank:
+        # Beneath the input, where a phone has room for it; a placeholder would be cut off.
+        field.help_text = f"{secret_words(secret, set_at)} {field.help_text}"
+        field.widget.attrs["placeholder"] = (
+            _("Leave empty to keep it") if secret.readable else _("Enter it again")
+        )
+        declared = self._meta.model._meta.get_field(name)
+        if declared.blank:
             self.fields[f"remove_{name}"] = forms.BooleanField(
-                label=_("Remove the %s") % field.label,
+                label=_("Remove the %s") % declared.verbose_name,
                 required=False,
                 widget=admin_base.UnfoldBooleanSwitchWidget,
             )
@@ -109,14 +130,16 @@ class SecretHolderForm(forms.ModelForm):
         for name in list(self.cleaned_data):
             if name.startswith("remove_") and self.cleaned_data[name]:
                 setattr(self.instance, name.removeprefix("remove_"), None)
-        super()._post_clean()
+        super()._post_clean()  # type: ignore[misc]  # django-stubs leaves it out
 
     def _refuse_conflict(self) -> None:
         """Raise where somebody saved the row since this form was filled. Locks it until the save."""
         rows = self.instance._root_rows().select_for_update()
         version = rows.filter(pk=self.instance.pk).values_list("version", flat=True).first()
         if version is None:
-            raise ValidationError(_("Somebody deleted this while you were editing: there is nothing to save."))
+            raise ValidationError(
+                _("Somebody deleted this while you were editing: there is nothing to save.")
+            )
         if version == self.instance.version == self.cleaned_data.get("seen_version"):
             return
         stored = type(self.instance)._base_manager.get(pk=self.instance.pk)
@@ -128,7 +151,7 @@ class SecretHolderForm(forms.ModelForm):
         self.conflict_with = _("%s while you were editing") % last_editor(stored)
         raise ValidationError(self.conflict_with, code="conflict")
 
-    def _differences(self, stored: Any) -> list[tuple[str, str, str]]:
+    def _differences(self, stored: Any) -> list[tuple[Any, str, str]]:
         """What the form holds otherwise than the stored row: (label, stored, yours)."""
         found = []
         fresh = type(self)(instance=stored)
@@ -149,12 +172,14 @@ class SecretHolderForm(forms.ModelForm):
 
 def _shown(field: forms.Field, value: Any) -> str:
     """A value as people read it in the list of differences."""
-    if isinstance(field, IntervalField):
-        value = value if isinstance(value, list) else field.widget.decompress(value)
-        return " ".join(str(part) for part in value if part is not None)
-    if isinstance(field, forms.ModelChoiceField):
-        found = field.queryset.filter(pk=value or None).first()
-        return str(found) if found else _("none")
+    if isinstance(field, (IntervalField, forms.ModelChoiceField)):
+        try:
+            value = field.clean(field.widget.decompress(value) if isinstance(value, int) else value)
+        except ValidationError:
+            return _("not valid")
+        if isinstance(value, int):
+            return interval_words(value)
+        return str(value) if value else _("empty")
     value = field.prepare_value(value)
     if isinstance(value, bool):
         return _("yes") if value else _("no")
@@ -163,7 +188,9 @@ def _shown(field: forms.Field, value: Any) -> str:
 
 def last_editor(row: Any) -> str:
     """Who changed a row last, as the beginning of a sentence."""
-    entry = LogEntry.objects.filter(object_id=str(row.pk)).select_related("user").order_by("-action_time").first()
+    entry = (
+        LogEntry.objects.filter(object_id=str(row.pk)).select_related("user").order_by("-action_time").first()
+    )
     if entry and abs((entry.action_time - row.updated_at).total_seconds()) < 5:
         return _("%s saved this") % (entry.user.get_full_name() or entry.user.get_username())
     return _("This was changed")
@@ -173,7 +200,9 @@ class CredentialForm(SecretHolderForm):
     """The form of every kind: its properties, the limit, metadata."""
 
     allowed_requests = forms.IntegerField(
-        label=gettext_lazy("Requests"), required=False, widget=admin_base.UnfoldAdminIntegerFieldWidget({"min": 1})
+        label=gettext_lazy("Requests"),
+        required=False,
+        widget=admin_base.UnfoldAdminIntegerFieldWidget({"min": 1}),
     )
     interval = IntervalField(label=gettext_lazy("Per"), required=False)
     max_concurrent_requests = forms.IntegerField(
@@ -196,25 +225,30 @@ class CredentialForm(SecretHolderForm):
             self.fields["allowed_requests"].help_text = _("Leave it all empty for the default: %s.") % default
         if "oauth_app" in self.fields:
             apps = OAuthApp.objects.filter(provider=self._meta.model.PROVIDER.key)
-            self.fields["oauth_app"].queryset = apps
-            self.fields["oauth_app"].empty_label = _("The provider's default app")
+            field: Any = self.fields["oauth_app"]
+            field.queryset = apps
+            field.empty_label = _("The provider's default app")
         for name in self._meta.model.DESTINATION:
             if name in self.fields and not self.instance._state.adding:
-                self.fields[name].help_text = _("%s Changing it asks for the secrets again.") % self.fields[name].help_text
+                self.fields[name].help_text = (
+                    _("%s Changing it asks for the secrets again.") % self.fields[name].help_text
+                )
 
     @property
     def limit(self) -> Limit | None:
         """The limit that was entered; None where the form leaves it to the kind's default."""
-        values = [self.cleaned_data.get(name) for name in self.LIMIT_FIELDS]
-        return Limit(*values) if any(values) else None
+        values: list[Any] = [self.cleaned_data.get(name) for name in self.LIMIT_FIELDS]
+        return None if values == [None, None, None] else Limit(*values)
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
         if not self.limit or self.errors.keys() & set(self.LIMIT_FIELDS):
             return cleaned
-        missing = [name for name in ("allowed_requests", "interval") if not self.cleaned_data.get(name)]
+        missing = [name for name in ("allowed_requests", "interval") if self.cleaned_data.get(name) is None]
         for name in missing:
-            self.add_error(name, _("Enter this too, or leave the whole limit empty for the default."))
+            field = self.fields[name]
+            by_default = _("Enter this too, or leave the whole limit empty for the default.")
+            self.add_error(name, field.error_messages["required"] if field.required else by_default)
         if not missing:
             try:
                 RateLimit(**self.limit._asdict()).clean_fields(exclude={"credential"})
@@ -236,7 +270,8 @@ class OAuthAppForm(SecretHolderForm):
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
         if self.instance._state.adding:
-            self.fields["provider"].choices = [("", "")] + [
+            field: Any = self.fields["provider"]
+            field.choices = [("", _("Choose one"))] + [
                 (kind.PROVIDER.key, kind.PROVIDER.name) for kind in _with_apps()
             ]
         else:
@@ -244,7 +279,16 @@ class OAuthAppForm(SecretHolderForm):
 
     class Meta:
         model = OAuthApp
-        fields = ("name", "is_default", "client_id", "client_secret", "app_id", "private_key", "scopes", "metadata")
+        fields = (
+            "name",
+            "is_default",
+            "client_id",
+            "client_secret",
+            "app_id",
+            "private_key",
+            "scopes",
+            "metadata",
+        )
 
 
 def _with_apps() -> list[type[Credential]]:

@@ -91,7 +91,15 @@ def main() -> None:
     sys.stdout.flush()
     listener.set_inheritable(True)
     # This process becomes the web server. Once a worker runs beside it, it stays and watches over both.
-    command = [sys.executable, "-m", "gunicorn", "--config", "python:project.gunicorn", "--log-level", "warning"]
+    command = [
+        sys.executable,
+        "-m",
+        "gunicorn",
+        "--config",
+        "python:project.gunicorn",
+        "--log-level",
+        "warning",
+    ]
     os.execv(sys.executable, [*command, "--bind", f"fd://{listener.fileno()}", "project.wsgi"])  # noqa: S606
 
 

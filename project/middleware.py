@@ -11,24 +11,28 @@ from credentials import audit
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
 NUL = "\x00"
-UNREADABLE_ADDRESS = """<!doctype html>
+UNREADABLE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>This address cannot be read</title></head>
-<body><h1>This address cannot be read</h1>
-<p>It holds a character that no page of Lanyard uses. Correct the address, or
+<title>This request cannot be read</title></head>
+<body><h1>This request cannot be read</h1>
+<p>Its address holds a character that no page of Lanyard uses, or its form is not UTF-8 text. Correct it, or
 <a href="/">go to the overview</a>.</p></body></html>
 """
 
 
-def refuse_nul(get_response: GetResponse) -> GetResponse:
-    """Answers 400 where a NUL character is in the address or a cookie: PostgreSQL takes none in a text, so
-    that a search for one would end as a server error."""
+def refuse_unreadable(get_response: GetResponse) -> GetResponse:
+    """Answers 400 where a NUL character is in the address or a cookie, or a form comes in a strange encoding:
+    PostgreSQL takes no NUL in a text, and either would end as a server error."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         query = request.META.get("QUERY_STRING", "")
         in_cookies = any(NUL in name + value for name, value in request.COOKIES.items())
+        # Django would decode the form with whatever codec is named, and fail on those that decode no text.
+        charset = (request.content_params or {}).get("charset", "utf-8").lower()
+        if charset not in ("utf-8", "utf8", "us-ascii"):
+            return HttpResponseBadRequest(UNREADABLE)
         if NUL in request.path or NUL in query or "%00" in query or in_cookies:
-            return HttpResponseBadRequest(UNREADABLE_ADDRESS)
+            return HttpResponseBadRequest(UNREADABLE)
         return get_response(request)
 
     return middleware

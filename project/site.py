@@ -1,11 +1,13 @@
-"""The admin site: its sign-in page needs no theme, and so gets the strictest policy for scripts and styles."""
+"""The admin site. Its sign-in page needs no theme, so it gets the strictest policy for scripts and styles."""
 
 from typing import Any
 
 from csp.constants import NONE, SELF
 from csp.decorators import csp_replace
-from django.http import HttpRequest, HttpResponseRedirect
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
+from django.utils.decorators import method_decorator
 from unfold.sites import UnfoldAdminSite
 
 STRICT = {
@@ -21,9 +23,20 @@ STRICT = {
 class LanyardSite(UnfoldAdminSite):
     login_template = "admin/login.html"
 
-    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None):
-        return csp_replace(STRICT)(super().login)(request, extra_context)
+    @method_decorator(csp_replace(STRICT))
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        return super().login(request, extra_context)
 
-    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponseRedirect:
-        """The list of credentials is where people start, until there is an overview."""
-        return redirect("admin:credentials_credential_changelist")
+    def get_urls(self) -> list[Any]:
+        """Without the redirect to a row's own page: it asks for no right, and every row's page is here."""
+        return [entry for entry in super().get_urls() if getattr(entry, "name", "") != "view_on_site"]
+
+    def index(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponseRedirect:
+        """People start at the first list that they may see: the credentials, until there is an overview."""
+        for group in self.get_sidebar_list(request):
+            for item in group["items"]:
+                if item["has_permission"]:
+                    return redirect(item["link"])
+        raise PermissionDenied

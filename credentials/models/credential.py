@@ -19,6 +19,7 @@ from credentials.models import properties as declared
 from credentials.models.oauth_app import OAuthApp
 from credentials.models.rate_limit import Limit, RateLimit
 from credentials.models.secret_holder import SecretHolder, SecretHolderQuerySet
+from health import wiring
 from health.fields import PlainTextField
 from health.models import Component
 
@@ -282,6 +283,19 @@ class Credential(SecretHolder, PolymorphicModel):
     def _added(self) -> None:
         limit = self.default_limit(declared.plain(self))
         RateLimit.objects.create(credential_id=self.pk, **limit._asdict())
+        if app := self.app_in_use():
+            wiring.connect([(self.component_id, app.component_id)], actor=audit.now_acting().actor)
+
+    def _changed_to(self, changed: set[str]) -> None:
+        if "oauth_app" in changed:
+            app = self.app_in_use()
+            wiring.rewire(self.component, [app.component] if app else [], actor=audit.now_acting().actor)
+
+    def app_in_use(self) -> OAuthApp | None:
+        """The OAuth app that this credential authenticates through: its own, or its provider's default."""
+        if not self.USES_OAUTH_APP:
+            return None
+        return self.oauth_app or OAuthApp.objects.default_for(self.PROVIDER.key)
 
     def set_limit(self, limit: Limit) -> bool:
         """Store another rate limit; returns whether it differs from that before. Raises ValidationError."""

@@ -6,9 +6,11 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from credentials import audit
 from credentials.fields import StringListField, WholeNumberField
 from credentials.models.secret_holder import SecretHolder, SecretHolderQuerySet
 from credentials.sealing import SecretField
+from health import wiring
 from health.fields import PlainTextField
 from health.models import Component
 
@@ -73,6 +75,27 @@ class OAuthApp(SecretHolder):
     def destination(self) -> tuple[str, ...]:
         """The provider: an app's secrets go to its token and authorization hosts only."""
         return ("oauth_app", self.provider)
+
+    def _added(self) -> None:
+        if self.is_default:
+            self._serve_as_default(True)
+
+    def _changed_to(self, changed: set[str]) -> None:
+        if "is_default" in changed:
+            self._serve_as_default(self.is_default)
+
+    def _serve_as_default(self, serves: bool) -> None:
+        """Let the credentials of the provider that name no app depend on this one, or no longer."""
+        from credentials.models.credential import Credential
+
+        without = Credential.everything.non_polymorphic().filter(provider=self.provider, oauth_app=None)
+        kinds = [kind.KIND for kind in Credential.__subclasses__() if kind.USES_OAUTH_APP]
+        edges = [
+            (row, self.component_id)
+            for row in without.filter(kind__in=kinds).values_list("component_id", flat=True)
+        ]
+        change = wiring.connect if serves else wiring.disconnect
+        change(edges, actor=audit.now_acting().actor)
 
     @classmethod
     def destination_fields(cls) -> tuple[str, ...]:

@@ -257,7 +257,10 @@ class SecretHolder(models.Model):
         audit.record("create", self)
 
     def _added(self) -> None:
-        """Called in the transaction in which a row is added, for what else belongs to it."""
+        """Called in the transaction that adds a row, for what else belongs to it."""
+
+    def _changed_to(self, changed: set[str]) -> None:
+        """Called in the transaction that changes a row, with the names of the changed fields."""
 
     def _change(
         self, replaced: list[SecretField], update_fields: set[str] | None, *args: Any, **kwargs: Any
@@ -273,6 +276,7 @@ class SecretHolder(models.Model):
         self.remember(replaced)
         Component.objects.filter(pk=self.component_id).update(**self._component_fields())
         if changed:
+            self._changed_to(changed)
             audit.record("replace_secret" if replaced else "change", self, fields=changed)
 
     def _changed(self, stored: Any, written: set[str], replaced: list[SecretField]) -> set[str]:

@@ -226,11 +226,10 @@ def test_the_search_for_a_twin_that_fails(secret):
     credential = new_credential(secret=secret)
     with connection.cursor() as cursor:
         cursor.execute('ALTER TABLE "credentials_fingerprint" RENAME TO "gone"')
-    try:
-        assert_nothing_shows(caught(DatabaseError, credential.save), secret)
-    finally:
-        with connection.cursor() as cursor:
-            cursor.execute('ALTER TABLE "gone" RENAME TO "credentials_fingerprint"')
+    error = caught(DatabaseError, credential.save)
+    with connection.cursor() as cursor:
+        cursor.execute('ALTER TABLE "gone" RENAME TO "credentials_fingerprint"')
+    assert_nothing_shows(error, secret)
 
 
 @pytest.mark.parametrize(

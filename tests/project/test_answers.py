@@ -59,7 +59,7 @@ def test_pages_of_signed_in_people_are_not_stored(client, django_user_model):
 def test_a_nul_in_the_address_is_a_bad_request(client, address):
     response = client.get(address)
     assert response.status_code == 400
-    assert "This address cannot be read" in response.text
+    assert "This request cannot be read" in response.text
     assert response["X-Content-Type-Options"] == "nosniff"
 
 
@@ -132,3 +132,11 @@ def test_a_log_record_is_one_line():
     assert len(text.splitlines()) == 1
     assert "\\r\\nERROR forged" in text
     assert "Traceback" in text
+
+
+@pytest.mark.parametrize("charset", ["hex", "idna", "undefined", "unicode_escape", "utf-16"])
+def test_a_form_in_a_strange_encoding_is_refused(client, charset):
+    answer = client.generic(
+        "POST", "/admin/login/", b"username=a", content_type=f"text/plain; charset={charset}"
+    )
+    assert answer.status_code == 400

@@ -137,7 +137,17 @@ def test_all_mistakes_are_said_at_once():
 
 PROCESSES = {
     "manage.py": ["manage.py", "migrate"],
-    "gunicorn": ["-m", "gunicorn", "--config", "python:project.gunicorn", "--bind", "127.0.0.1:0", "--log-level", "critical", "project.wsgi"],
+    "gunicorn": [
+        "-m",
+        "gunicorn",
+        "--config",
+        "python:project.gunicorn",
+        "--bind",
+        "127.0.0.1:0",
+        "--log-level",
+        "critical",
+        "project.wsgi",
+    ],
 }
 
 
