@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from typing import Any
 
 from django import forms
@@ -37,16 +38,24 @@ class HostField(PlainTextField):
     """The host of one customer at a provider. Never a URL: the pattern decides which hosts there can be.
 
     Takes what people paste: the bare name, the host, or a full address, of which the host is kept.
-    `pattern` must match the whole host; `suffix` completes a bare name; `mixed_up` says by their endings what
-    other hosts people take for it. None is part of the schema, so that changing them needs no migration.
+    `pattern` must match the whole host; `suffix` completes a bare name; `form` tells people how it looks,
+    where that is more than a name and the suffix; `mixed_up` says by their endings what other hosts people
+    take for it. None is part of the schema, so that changing them needs no migration.
     """
 
     ADDRESS = re.compile(r"(?:https?://)?([a-z0-9.-]+)(?:[/?#].*)?", re.IGNORECASE | re.ASCII)
 
     def __init__(
-        self, *args: Any, pattern: str = "", suffix: str = "", mixed_up: dict | None = None, **kwargs: Any
+        self,
+        *args: Any,
+        pattern: str = "",
+        suffix: str = "",
+        form: str = "",
+        mixed_up: dict | None = None,
+        **kwargs: Any,
     ):
         self.pattern, self.suffix, self.mixed_up = pattern, suffix, mixed_up or {}
+        self.form = form or f"name{suffix}"
         super().__init__(*args, **kwargs)
 
     def to_python(self, value: Any) -> Any:
@@ -64,10 +73,46 @@ class HostField(PlainTextField):
                 raise ValidationError(message, code="host")
         if not re.fullmatch(self.pattern, value, re.ASCII):
             raise ValidationError(
-                _("This is not a host of the form name%(suffix)s."),
-                code="host",
-                params={"suffix": self.suffix},
+                _("This is not a host of the form %(form)s."), code="host", params={"form": self.form}
             )
+
+
+class IdentifierField(PlainTextField):
+    """A provider's id of an account from which its addresses are built, so that its form is strict.
+
+    Takes what people paste: the id, or an address whose host is the id with one of `endings`. `written` gives
+    the one form in which it is stored. `pattern` must match that whole; `says` is the message where it does
+    not. None is part of the schema.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        pattern: str = "",
+        says: Any = "",
+        endings: tuple[str, ...] = (),
+        written: Callable[[str], str] = str,
+        **kwargs: Any,
+    ):
+        self.pattern, self.says, self.endings, self.written = pattern, says, endings, written
+        super().__init__(*args, **kwargs)
+
+    def to_python(self, value: Any) -> Any:
+        value = super().to_python(value)
+        # Upper case turns some letters of other scripts into plain ones: they must not pass for these.
+        if not isinstance(value, str) or not value.isascii():
+            return value
+        match = HostField.ADDRESS.fullmatch(value)
+        host = match[1].lower() if match else ""
+        for ending in self.endings:
+            if host.endswith(ending):
+                value = host.removesuffix(ending)
+        return self.written(value)
+
+    def validate(self, value: Any, model_instance: Any) -> None:
+        super().validate(value, model_instance)
+        if not re.fullmatch(self.pattern, value, re.ASCII):
+            raise ValidationError(self.says, code="identifier")
 
 
 class WholeNumberField(models.BigIntegerField):

@@ -25,6 +25,13 @@ MAINTAINED = {
 }
 
 
+class ComponentManager(models.Manager["Component"]):
+    """The components that are in use."""
+
+    def get_queryset(self) -> models.QuerySet["Component"]:
+        return super().get_queryset().filter(retired_at=None)
+
+
 class Component(models.Model):
     """Something whose health is tracked.
 
@@ -91,11 +98,17 @@ class Component(models.Model):
     # Each change of the status is a compare-and-swap on this number. It counts the flips.
     sequence = models.PositiveBigIntegerField(_("sequence"), default=0)
     created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+    # What belongs to a deleted row, as long as that can come back: in no list, and nothing hangs on it.
+    retired_at = models.DateTimeField(_("retired"), null=True, blank=True, editable=False)
     depends_on = models.ManyToManyField(
         "self", through="Dependency", symmetrical=False, related_name="dependants", blank=True
     )
 
+    objects = ComponentManager()
+    everything = models.Manager()
+
     class Meta:
+        base_manager_name = "everything"
         verbose_name = _("component")
         verbose_name_plural = _("components")
         permissions = [("report_component", _("Can report the status of components"))]

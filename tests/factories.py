@@ -45,6 +45,55 @@ PROPERTIES: dict[str, dict[str, Any]] = {
     "shopify_oauth2": {"access_token": "shpat_fake_{n}", "shop_url": "fake-{n}.myshopify.com"},
     "stripe_key": {"secret": "sk_test_fakeNotARealKey{n}", "test": True},
     "stripe_oauth2": {"secret": "rt_fakeNotARealToken{n}", "test": False},
+    "auth0_client_credentials": {
+        "domain": "fake-{n}.eu.auth0.com",
+        "client_id": "fakeClientId{n:020d}",
+        "client_secret": "fakeNotARealSecret{n:046d}",
+        "audience": "https://fake-{n}.eu.auth0.com/api/v2/",
+        "scope": "read:users",
+    },
+    "marketo_client_credentials": {
+        "munchkin_id": "123-ABC-456",
+        "client_id": "0fa4e000-0000-4000-8000-{n:012d}",
+        "client_secret": "fakeNotARealSecret{n:014d}",
+        "api_user": "fake-{n}@example.com",
+    },
+    "netsuite_tba": {
+        "account_id": "TSTDRV{n:07d}",
+        "consumer_key": "fakeConsumerKey{n:049d}",
+        "consumer_secret": "fakeConsumerSecret{n:046d}",
+        "token_id": "fakeTokenId{n:053d}",
+        "token_secret": "fakeTokenSecret{n:049d}",
+    },
+    "quickbooks_oauth2": {
+        "realm_id": "9130{n:012d}",
+        "refresh_token": "AB11fakeNotARealToken{n}",
+        "scope": "com.intuit.quickbooks.accounting",
+        "environment": "production",
+        "company_name": "Fake {n}",
+    },
+    "sendgrid_key": {
+        "api_key": "SG.fakeNotARealKey{n:07d}.fakeNotARealKey{n:028d}",
+        "region": "global",
+        "subuser": "fake-{n}",
+    },
+    "servicenow_password": {
+        "instance_url": "fake-{n}.service-now.com",
+        "username": "integration.{n}",
+        "password": "fake servicenow password {n}",
+    },
+    "servicenow_client_credentials": {
+        "instance_url": "fake-{n}.service-now.com",
+        "client_id": "{n:032x}",
+        "client_secret": "fakeNotARealSecret{n}",
+    },
+    "workday_oauth2": {
+        "services_host": "wd3-services1.myworkday.com",
+        "tenant": "fake_{n}",
+        "client_id": "fakeWorkdayClient{n}",
+        "client_secret": "fakeNotARealSecret{n}",
+        "refresh_token": "fakeNotARealToken{n}",
+    },
 }
 
 

@@ -1,14 +1,21 @@
 """The kinds of credentials, one file for each provider. This list is all there is to register."""
 
 from credentials.kinds.airtable import AirtableOAuth2
+from credentials.kinds.auth0 import Auth0ClientCredentials
 from credentials.kinds.checkout_champ import CheckoutChampPassword
 from credentials.kinds.github import GitHubApp
 from credentials.kinds.hubspot import HubSpotOAuth2
 from credentials.kinds.linear import LinearOAuth2
+from credentials.kinds.marketo import MarketoClientCredentials
+from credentials.kinds.netsuite import NetSuiteTBA
 from credentials.kinds.provider import Provider
+from credentials.kinds.quickbooks import QuickBooksOAuth2
 from credentials.kinds.salesforce import SalesforceOAuth2
+from credentials.kinds.sendgrid import SendGridKey
+from credentials.kinds.servicenow import ServiceNowClientCredentials, ServiceNowPassword
 from credentials.kinds.shopify import ShopifyOAuth2
 from credentials.kinds.stripe import StripeKey, StripeOAuth2
+from credentials.kinds.workday import WorkdayOAuth2
 from credentials.models.credential import Credential
 
 KINDS: dict[str, type[Credential]] = {
@@ -23,6 +30,14 @@ KINDS: dict[str, type[Credential]] = {
         ShopifyOAuth2,
         StripeKey,
         StripeOAuth2,
+        Auth0ClientCredentials,
+        MarketoClientCredentials,
+        NetSuiteTBA,
+        QuickBooksOAuth2,
+        SendGridKey,
+        ServiceNowPassword,
+        ServiceNowClientCredentials,
+        WorkdayOAuth2,
     )
 }
 PROVIDERS: dict[str, Provider] = {

@@ -37,7 +37,12 @@ class GitHubApp(Credential):
     account_login = PlainTextField(
         _("account"), max_length=100, help_text=_("The user or organization that installed the app.")
     )
-    account_type = models.CharField(_("type of account"), max_length=20, choices=AccountType.choices)
+    account_type = models.CharField(
+        _("type of account"),
+        max_length=20,
+        choices=AccountType.choices,
+        help_text=_("Whether that account is a person's own or an organization's."),
+    )
     installation_id = WholeNumberField(
         _("installation id"),
         help_text=_("The number at the end of the address of the installation's settings page."),

@@ -33,6 +33,7 @@ class StripeCredential(Credential):
 
     PROVIDER = PROVIDER
     PROPERTIES = ("name", "secret", "test")
+    SEPARATES = ("test",)
     OLDER_PROPERTIES = {"secret_key": "secret", "refresh_token": "secret"}
 
     secret: SecretField

@@ -1,0 +1,101 @@
+"""Auth0: https://auth0.com/docs/api/management/v2"""
+
+import re
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+
+from credentials.fields import HostField, ScopeField
+from credentials.kinds.common import joined, repeated
+from credentials.kinds.provider import Provider
+from credentials.models.credential import Credential, Values
+from credentials.models.rate_limit import SECOND, Limit
+from credentials.sealing import SecretField
+from health.fields import PlainTextField
+
+PROVIDER = Provider(
+    key="auth0",
+    name="Auth0",
+    category=_("Developer tools"),
+    docs_url="https://auth0.com/docs/troubleshoot/customer-support/operational-policies/rate-limit-policy/"
+    "rate-limit-configurations",
+    limits=_("Management API: 2 requests per second for each tenant, 16 for production ones of Enterprise."),
+)
+
+# Auth0's own hosts among those of tenants.
+# https://auth0.com/docs/troubleshoot/customer-support/operational-policies/public-cloud-service-endpoints
+NO_TENANTS = ("cdn", "login", "manage")
+
+
+class Auth0ClientCredentials(Credential):
+    KIND = "auth0_client_credentials"
+    PROVIDER = PROVIDER
+    LABEL = _("Client credentials")
+    SUMMARY = _(
+        "A machine-to-machine application that the customer made and authorised for the Management API."
+    )
+    HELP_URL = (
+        "https://auth0.com/docs/secure/tokens/access-tokens/management-api-access-tokens/"
+        "get-management-api-access-tokens-for-production"
+    )
+    PROPERTIES = ("domain", "client_id", "client_secret", "audience", "scope")
+    DESTINATION = ("domain",)
+
+    domain = HostField(
+        _("domain"),
+        # A tenant's name has at most 63 characters; the oldest tenants have no region in their host.
+        pattern=r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z]{2})?\.auth0\.com",
+        form="name.auth0.com or name.eu.auth0.com",
+        help_text=_(
+            "The application's Settings: like name.eu.auth0.com. A custom domain does not serve this API."
+        ),
+    )
+    client_id = PlainTextField(
+        _("client id"), max_length=100, help_text=_("The application's Settings: 32 characters.")
+    )
+    client_secret = SecretField(
+        _("client secret"), help_text=_("The application's Settings, beneath the client id.")
+    )
+    audience = PlainTextField(
+        _("audience"),
+        blank=True,
+        help_text=_(
+            "The API's identifier under Applications, APIs. Empty: the Management API of the domain."
+        ),
+    )
+    scope = ScopeField(
+        _("scope"),
+        blank=True,
+        help_text=_("The permissions that the application has for that API, separated by spaces."),
+    )
+
+    class Meta:
+        verbose_name = _("Auth0 client credentials")
+        verbose_name_plural = _("Auth0 client credentials")
+
+    @classmethod
+    def account_of(cls, properties: Values, answer: Values | None) -> str | None:
+        return joined(properties.get("domain"), properties.get("client_id"))
+
+    @classmethod
+    def default_limit(cls, properties: Values) -> Limit:
+        return Limit(2, SECOND)
+
+    def check_format(self) -> dict[str, Any]:
+        if str(self.domain).partition(".")[0] in NO_TENANTS:
+            return {"domain": _("This is a host of Auth0's own pages: the tenant has another.")}
+        secret = self.fresh("client_secret") or ""
+        if secret.startswith("eyJ") and secret.count(".") == 2:
+            return {"client_secret": _("This is an access token, which ends after a day, not the secret.")}
+        return repeated(self, "client_id", "client_secret")
+
+    def warnings(self) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        if not re.fullmatch(r"[\w-]{32}", self.client_id, re.ASCII):
+            found["client_id"] = _("A client id of Auth0 usually has 32 letters and digits.")
+        secret = self.fresh("client_secret")
+        if secret and not re.fullmatch(r"[\w-]{64,}", secret, re.ASCII):
+            found["client_secret"] = _("A client secret of Auth0 usually has 64 letters and digits or more.")
+        if self.audience not in ("", f"https://{self.domain}/api/v2/"):
+            found["audience"] = _("The Management API's is https://, the domain, and /api/v2/ at the end.")
+        return found

@@ -1,0 +1,89 @@
+"""Marketo Engage: https://experienceleague.adobe.com/en/docs/marketo-developer/marketo/rest/authentication"""
+
+import re
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+
+from credentials.fields import IdentifierField
+from credentials.kinds.common import joined, repeated
+from credentials.kinds.provider import Provider
+from credentials.models.credential import Credential, Values
+from credentials.models.rate_limit import SECOND, Limit
+from credentials.sealing import SecretField
+from health.fields import PlainTextField
+
+PROVIDER = Provider(
+    key="marketo",
+    name="Marketo",
+    category=_("Customers and marketing"),
+    docs_url="https://experienceleague.adobe.com/en/docs/marketo-developer/marketo/rest/"
+    "marketo-integration-best-practices",
+    limits=_(
+        "100 requests per 20 seconds, 10 at a time and usually 50,000 a day, which all integrations of an "
+        "instance share: take half."
+    ),
+)
+
+UUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+
+
+class MarketoClientCredentials(Credential):
+    KIND = "marketo_client_credentials"
+    PROVIDER = PROVIDER
+    LABEL = _("Client credentials")
+    SUMMARY = _("A custom service (LaunchPoint) of the customer's instance. It may do what its API user may.")
+    HELP_URL = (
+        "https://experienceleague.adobe.com/docs/marketo/using/product-docs/administration/"
+        "additional-integrations/create-a-custom-service-for-use-with-rest-api.html"
+    )
+    PROPERTIES = ("munchkin_id", "client_id", "client_secret", "api_user")
+    DESTINATION = ("munchkin_id",)
+
+    munchkin_id = IdentifierField(
+        _("Munchkin id"),
+        pattern=r"\d{3}-[A-Z]{3}-\d{3}",
+        says=_("A Munchkin id has the form 123-ABC-456."),
+        endings=(".mktorest.com",),
+        written=str.upper,
+        help_text=_("Admin, Munchkin: like 123-ABC-456. The REST API's address begins with it."),
+    )
+    client_id = PlainTextField(
+        _("client id"), max_length=100, help_text=_("Admin, LaunchPoint, the service's View Details.")
+    )
+    client_secret = SecretField(
+        _("client secret"),
+        help_text=_("Admin, LaunchPoint, the service's View Details, beneath the client id."),
+    )
+    api_user = PlainTextField(
+        _("API user"),
+        blank=True,
+        help_text=_("The API-only user whom the service acts for: “Authorized User” in View Details."),
+    )
+
+    class Meta:
+        verbose_name = _("Marketo client credentials")
+        verbose_name_plural = _("Marketo client credentials")
+
+    @classmethod
+    def account_of(cls, properties: Values, answer: Values | None) -> str | None:
+        return joined(properties.get("munchkin_id"), properties.get("client_id"))
+
+    @classmethod
+    def default_limit(cls, properties: Values) -> Limit:
+        # Half of what the instance has: Adobe's advice, as other integrations share it.
+        return Limit(50, 20 * SECOND, 5)
+
+    def check_format(self) -> dict[str, Any]:
+        if re.fullmatch(rf"{UUID}:\w+", self.fresh("client_secret") or "", re.ASCII):
+            return {"client_secret": _("This is an access token, which ends within an hour, not the secret.")}
+        return repeated(self, "client_id", "client_secret")
+
+    def warnings(self) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        if not re.fullmatch(UUID, self.client_id, re.ASCII):
+            found["client_id"] = _("A client id of Marketo is usually a UUID.")
+        secret = self.fresh("client_secret")
+        if secret and not re.fullmatch(r"[A-Za-z0-9]{32}", secret):
+            found["client_secret"] = _("A client secret of Marketo usually has 32 letters and digits.")
+        return found

@@ -1,0 +1,89 @@
+"""NetSuite: https://docs.oracle.com/en/cloud/saas/netsuite/ns-online-help/chapter_1540391670.html"""
+
+import re
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+
+from credentials.fields import IdentifierField
+from credentials.kinds.common import repeated
+from credentials.kinds.provider import Provider
+from credentials.models.credential import Credential, Values
+from credentials.models.rate_limit import SECOND, Limit
+from credentials.sealing import SecretField
+from health.fields import PlainTextField
+
+PROVIDER = Provider(
+    key="netsuite",
+    name="NetSuite",
+    category=_("Payments and finance"),
+    docs_url="https://docs.oracle.com/en/cloud/saas/netsuite/ns-online-help/section_1500275531.html",
+    limits=_(
+        "By requests at a time, 5 to 55 for the whole account by its tier, 10 more for each SuiteCloud Plus "
+        "licence. No rate is published."
+    ),
+)
+
+
+def account_id(text: str) -> str:
+    """An account id as NetSuite writes it in signatures; hosts have it as 1234567-sb1."""
+    return text.upper().replace("-", "_")
+
+
+class NetSuiteTBA(Credential):
+    KIND = "netsuite_tba"
+    PROVIDER = PROVIDER
+    LABEL = _("Token-based authentication")
+    SUMMARY = _(
+        "An integration record with a token of one user in one role. It ends when that user loses the role."
+    )
+    HELP_URL = "https://docs.oracle.com/en/cloud/saas/netsuite/ns-online-help/bridgehead_4254083671.html"
+    PROPERTIES = ("account_id", "consumer_key", "consumer_secret", "token_id", "token_secret")
+    DESTINATION = ("account_id",)
+
+    account_id = IdentifierField(
+        _("account id"),
+        # A word without a digit is no account but another host of NetSuite's, such as system.netsuite.com.
+        pattern=r"(?=[A-Z]*\d)[A-Z0-9]{3,20}(_(SB|RP)\d{0,2})?",
+        says=_("An account id has the form 1234567, TSTDRV1234567 or 1234567_SB1."),
+        endings=(".app.netsuite.com", ".suitetalk.api.netsuite.com", ".restlets.api.netsuite.com"),
+        written=account_id,
+        help_text=_("Setup, Company, Company Information: like 1234567, or 1234567_SB1 for a sandbox."),
+    )
+    consumer_key = PlainTextField(
+        _("consumer key"), help_text=_("Shown once, when the integration record is made: Setup, Integration.")
+    )
+    consumer_secret = SecretField(_("consumer secret"), help_text=_("Shown once, beneath the consumer key."))
+    token_id = PlainTextField(
+        _("token id"), help_text=_("Shown once, when the token is made: Setup, Users/Roles, Access Tokens.")
+    )
+    token_secret = SecretField(_("token secret"), help_text=_("Shown once, beneath the token id."))
+
+    class Meta:
+        verbose_name = _("NetSuite token")
+        verbose_name_plural = _("NetSuite tokens")
+
+    @classmethod
+    def account_of(cls, properties: Values, answer: Values | None) -> str | None:
+        return properties.get("account_id")
+
+    @classmethod
+    def default_limit(cls, properties: Values) -> Limit:
+        # The smallest accounts take 5 at a time; the rate is a careful guess, as none is published.
+        return Limit(10, SECOND, 5)
+
+    def check_format(self) -> dict[str, Any]:
+        return repeated(self, "consumer_key", "consumer_secret", "token_id", "token_secret")
+
+    def warnings(self) -> dict[str, Any]:
+        texts = {
+            "consumer_key": self.consumer_key,
+            "consumer_secret": self.fresh("consumer_secret"),
+            "token_id": self.token_id,
+            "token_secret": self.fresh("token_secret"),
+        }
+        return {
+            name: _("One of NetSuite usually has 64 letters and digits.")
+            for name, text in texts.items()
+            if text and not re.fullmatch(r"[A-Za-z0-9]{64}", text)
+        }

@@ -1,0 +1,91 @@
+"""QuickBooks Online: https://developer.intuit.com/app/developer/qbo/docs/develop"""
+
+import re
+from typing import Any
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from credentials.fields import IdentifierField, ScopeField
+from credentials.kinds.common import joined
+from credentials.kinds.provider import Provider
+from credentials.models.credential import Credential, Values
+from credentials.models.rate_limit import MINUTE, Limit
+from credentials.sealing import SecretField
+from health.fields import PlainTextField
+
+PROVIDER = Provider(
+    key="quickbooks",
+    name="QuickBooks",
+    category=_("Payments and finance"),
+    docs_url="https://developer.intuit.com/app/developer/qbo/docs/learn/limits-and-throttles",
+    limits=_("500 requests per minute for each company; 10 per second for each app and company."),
+)
+
+
+class QuickBooksOAuth2(Credential):
+    KIND = "quickbooks_oauth2"
+    PROVIDER = PROVIDER
+    LABEL = _("OAuth 2.0")
+    SUMMARY = _("A company's consent to your Intuit app. The refresh token changes about once a day.")
+    HELP_URL = "https://developer.intuit.com/app/developer/qbo/docs/develop/authentication-and-authorization/oauth-2.0"
+    PROPERTIES = ("realm_id", "refresh_token", "scope", "environment", "company_name")
+    # The company is a part of the path: a mistyped realm id is mended without a new consent.
+    DESTINATION = ("environment",)
+    USES_OAUTH_APP = True
+
+    class Environment(models.TextChoices):
+        PRODUCTION = "production", _("Production")
+        SANDBOX = "sandbox", _("Sandbox")
+
+    realm_id = IdentifierField(
+        _("realm id"),
+        pattern=r"\d{1,30}",
+        says=_("A realm id has digits only."),
+        # QuickBooks shows it to people in groups of four.
+        written=lambda text: text.replace(" ", ""),
+        help_text=_("The company id: Settings, Account and settings, Billing; realmId after the consent."),
+    )
+    refresh_token = SecretField(
+        _("refresh token"), help_text=_("From the token endpoint. It must be the newest: older ones end.")
+    )
+    scope = ScopeField(_("scope"), help_text=_("The scopes that were granted, separated by spaces."))
+    environment = models.CharField(
+        _("environment"),
+        max_length=20,
+        choices=Environment.choices,
+        help_text=_(
+            "Sandbox for a company of Intuit's developer portal. Each has a host and keys of its own."
+        ),
+    )
+    company_name = PlainTextField(
+        _("company name"), blank=True, help_text=_("The company's name, as its owner sees it in QuickBooks.")
+    )
+
+    class Meta:
+        verbose_name = _("QuickBooks OAuth 2.0 credential")
+        verbose_name_plural = _("QuickBooks OAuth 2.0 credentials")
+
+    @classmethod
+    def account_of(cls, properties: Values, answer: Values | None) -> str | None:
+        return joined(properties.get("realm_id"), properties.get("environment"))
+
+    @classmethod
+    def default_limit(cls, properties: Values) -> Limit:
+        return Limit(500, MINUTE, 10)
+
+    def check_format(self) -> dict[str, Any]:
+        text = self.fresh("refresh_token") or ""
+        if text.startswith("eyJ") and "." in text:
+            return {"refresh_token": _("This is an access token, which ends after an hour.")}
+        return {}
+
+    def warnings(self) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        if not 10 <= len(self.realm_id) <= 19:
+            found["realm_id"] = _("A realm id usually has 10 to 19 digits.")
+        if not (self.fresh("refresh_token") or "AB11").startswith(("AB11", "RT1-")):
+            found["refresh_token"] = _("A refresh token of Intuit usually begins with AB11 or RT1-.")
+        if not any(re.fullmatch(r"com\.intuit\.quickbooks\.\w+", one) for one in self.scope.split()):
+            found["scope"] = _("Without com.intuit.quickbooks.accounting, no books can be read.")
+        return found

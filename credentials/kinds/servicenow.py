@@ -1,0 +1,106 @@
+"""ServiceNow: https://www.servicenow.com/docs/r/api-reference/rest-api-explorer/c_RESTAPI.html"""
+
+import re
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+
+from credentials.fields import HostField
+from credentials.kinds.common import joined, repeated
+from credentials.kinds.provider import Provider
+from credentials.models.credential import Credential, Values
+from credentials.models.rate_limit import SECOND, Limit
+from credentials.sealing import SecretField
+from health.fields import PlainTextField
+
+PROVIDER = Provider(
+    key="servicenow",
+    name="ServiceNow",
+    category=_("People and IT"),
+    docs_url="https://www.servicenow.com/docs/r/api-reference/rest-api-explorer/"
+    "inbound-REST-API-rate-limiting.html",
+    limits=_("Set by each instance's administrators, per hour: begin with 5 per second, 4 at a time."),
+)
+
+
+class ServiceNowCredential(Credential):
+    """What both kinds share: the instance."""
+
+    PROVIDER = PROVIDER
+    DESTINATION = ("instance_url",)
+
+    # Named as people know it; what is stored is the host.
+    instance_url = HostField(
+        _("instance"),
+        pattern=r"[a-z0-9][a-z0-9-]{0,62}\.service-now\.com",
+        suffix=".service-now.com",
+        mixed_up={
+            ".servicenow.com": _("This is a host of the company: instances are at name.service-now.com.")
+        },
+        help_text=_("The host in the address bar of the instance, like name.service-now.com."),
+    )
+
+    class Meta:
+        abstract = True
+
+    @classmethod
+    def default_limit(cls, properties: Values) -> Limit:
+        return Limit(5, SECOND, 4)
+
+
+class ServiceNowPassword(ServiceNowCredential):
+    KIND = "servicenow_password"
+    LABEL = _("User and password")
+    SUMMARY = _("An integration user of the instance, who may read what their roles allow.")
+    HELP_URL = "https://www.servicenow.com/docs/r/api-reference/rest-api-explorer/c_RESTAPI.html"
+    PROPERTIES = ("instance_url", "username", "password")
+
+    username = PlainTextField(
+        _("user name"), max_length=100, help_text=_("User Administration, Users: the User ID of that user.")
+    )
+    password = SecretField(
+        _("password"), spaces=True, help_text=_("Of the same user: Set Password in the user's record.")
+    )
+
+    class Meta:
+        verbose_name = _("ServiceNow user")
+        verbose_name_plural = _("ServiceNow users")
+
+    @classmethod
+    def account_of(cls, properties: Values, answer: Values | None) -> str | None:
+        return joined(properties.get("instance_url"), properties.get("username"))
+
+
+class ServiceNowClientCredentials(ServiceNowCredential):
+    KIND = "servicenow_client_credentials"
+    LABEL = _("Client credentials")
+    SUMMARY = _(
+        "An OAuth application of the instance, with the user whom it acts for. No password is shared."
+    )
+    HELP_URL = "https://www.servicenow.com/docs/r/platform-security/authentication/client-credentials.html"
+    PROPERTIES = ("instance_url", "client_id", "client_secret")
+
+    client_id = PlainTextField(
+        _("client id"), max_length=100, help_text=_("System OAuth, Application Registry, the application.")
+    )
+    client_secret = SecretField(
+        _("client secret"), help_text=_("Application Registry, the same application: the lock shows it.")
+    )
+
+    class Meta:
+        verbose_name = _("ServiceNow client credentials")
+        verbose_name_plural = _("ServiceNow client credentials")
+
+    @classmethod
+    def account_of(cls, properties: Values, answer: Values | None) -> str | None:
+        return joined(properties.get("instance_url"), properties.get("client_id"))
+
+    def check_format(self) -> dict[str, Any]:
+        return repeated(self, "client_id", "client_secret")
+
+    def warnings(self) -> dict[str, Any]:
+        if not re.fullmatch(r"[0-9a-f]{32}", self.client_id):
+            return {
+                "client_id": _("A client id of ServiceNow usually has 32 digits and letters from a to f.")
+            }
+        return {}

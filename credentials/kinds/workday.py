@@ -1,0 +1,79 @@
+"""Workday: https://community.workday.com/sites/default/files/file-hosting/restapi/"""
+
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+
+from credentials.fields import HostField, IdentifierField
+from credentials.kinds.common import joined, repeated
+from credentials.kinds.provider import Provider
+from credentials.models.credential import Credential, Values
+from credentials.models.rate_limit import SECOND, Limit
+from credentials.sealing import SecretField
+from health.fields import PlainTextField
+
+PROVIDER = Provider(
+    key="workday",
+    name="Workday",
+    category=_("People and IT"),
+    docs_url="https://community.workday.com/sites/default/files/file-hosting/restapi/",
+    limits=_("Not published: begin with 5 requests per second, 5 at a time."),
+)
+
+
+class WorkdayOAuth2(Credential):
+    KIND = "workday_oauth2"
+    PROVIDER = PROVIDER
+    LABEL = _("OAuth 2.0, refresh token")
+    SUMMARY = _(
+        "An API client for integrations. Make its refresh token, of a system user, one that never ends."
+    )
+    HELP_URL = "https://doc.workday.com/"
+    PROPERTIES = ("services_host", "tenant", "client_id", "client_secret", "refresh_token")
+    DESTINATION = ("services_host", "tenant")
+
+    services_host = HostField(
+        _("services host"),
+        pattern=r"[a-z0-9][a-z0-9-]{0,62}(\.wd[0-9]{1,4})?\.(workday|myworkday)\.com",
+        form="wd3-services1.myworkday.com",
+        help_text=_("View API Clients, Token Endpoint: its host, like wd3-services1.myworkday.com."),
+    )
+    tenant = IdentifierField(
+        _("tenant"),
+        pattern=r"[A-Za-z0-9_]{1,64}",
+        says=_("A tenant's name has letters, digits and underscores only."),
+        help_text=_("View API Clients, Token Endpoint: the part before /token."),
+    )
+    client_id = PlainTextField(
+        _("client id"), max_length=100, help_text=_("View API Clients, API Clients for Integrations.")
+    )
+    client_secret = SecretField(
+        _("client secret"), help_text=_("Shown once, when the API client is registered or a new one made.")
+    )
+    refresh_token = SecretField(
+        _("refresh token"),
+        help_text=_("The API client's menu: Manage Refresh Tokens for Integrations, for the system user."),
+    )
+
+    class Meta:
+        verbose_name = _("Workday OAuth 2.0 credential")
+        verbose_name_plural = _("Workday OAuth 2.0 credentials")
+
+    @classmethod
+    def account_of(cls, properties: Values, answer: Values | None) -> str | None:
+        names = ("services_host", "tenant", "client_id")
+        return joined(*(properties.get(name) for name in names))
+
+    @classmethod
+    def default_limit(cls, properties: Values) -> Limit:
+        return Limit(5, SECOND, 5)
+
+    def check_format(self) -> dict[str, Any]:
+        return repeated(self, "client_id", "client_secret", "refresh_token")
+
+    def warnings(self) -> dict[str, Any]:
+        if "services" not in self.services_host.partition(".")[0]:
+            return {
+                "services_host": _("This looks like the host of the pages: that of the API has “services”.")
+            }
+        return {}
