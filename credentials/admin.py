@@ -16,11 +16,12 @@ from django.utils.translation import gettext_lazy
 from polymorphic.admin import PolymorphicChildModelAdmin, PolymorphicParentModelAdmin
 from unfold.decorators import display
 
-from credentials import forms, kinds
-from credentials.models import Conflict, Credential, OAuthApp
+from credentials import audit_admin, forms, kinds  # noqa: F401 - audit_admin registers its page
+from credentials.models import KEPT_FOR, Conflict, Credential, OAuthApp
 from credentials.models import properties as declared
 from credentials.sealing import SecretField, secret_fields
 from health.admin_base import ModelAdmin
+from health.models import Component
 from health.status import Status
 from health.templatetags.lanyard import badge, moment
 
@@ -71,6 +72,19 @@ class ReadableFilter(admin.SimpleListFilter):
         return queryset.filter(unreadable=True) if self.value() else queryset
 
 
+class DeletedFilter(admin.SimpleListFilter):
+    """Shows the deleted ones, which are in no list otherwise. See CredentialAdmin.get_queryset."""
+
+    title = gettext_lazy("deleted")
+    parameter_name = "deleted"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("1", _("Deleted within %d days") % KEPT_FOR.days)]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        return queryset.exclude(deleted_at=None) if self.value() else queryset
+
+
 class ForCredentials:
     """Rights on credentials are given once, for all kinds together."""
 
@@ -90,7 +104,9 @@ class ForCredentials:
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple:
         """One line for each credential: Django's would tell of its rows in other tables too."""
-        _lines, _counts, perms_needed, protected = super().get_deleted_objects(objs, request)  # type: ignore[misc]  # of the ModelAdmin
+        _lines, _counts, perms_needed, _protected = super().get_deleted_objects(objs, request)  # type: ignore[misc]  # of the ModelAdmin
+        components = Component.objects.filter(dependencies__depends_on__in=[row.component_id for row in objs])
+        protected = [str(component) for component in components.distinct()[:20]]
         lines = [
             _("%(provider)s: %(name)s, with its secrets, rate limit and health")
             % {"provider": kinds.KINDS[row.kind].PROVIDER.name, "name": row.name}
@@ -105,11 +121,44 @@ class CredentialAdmin(ForCredentials, PolymorphicParentModelAdmin, ModelAdmin):
 
     child_models = [*kinds.KINDS.values()]
     list_display = ("title", "way_in", "status", "limit", "updated")
-    list_filter = (StatusFilter, ProviderFilter, KindFilter, ReadableFilter)
+    list_filter = (StatusFilter, ProviderFilter, KindFilter, ReadableFilter, DeletedFilter)
+    actions = ("restore",)
     list_select_related = ("component", "rate_limit")
     search_fields = ("search",)
     search_help_text = gettext_lazy("Name, account or metadata")
     ordering = ("-updated_at", "-id")
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        if request.GET.get("deleted") != "1":
+            return super().get_queryset(request)
+        return Credential.everything.non_polymorphic().exclude(deleted_at=None).order_by(*self.ordering)
+
+    def get_list_display_links(self, request: HttpRequest, list_display: Any) -> Any:
+        """A deleted credential has no page."""
+        return (
+            None
+            if request.GET.get("deleted") == "1"
+            else super().get_list_display_links(request, list_display)
+        )
+
+    def get_actions(self, request: HttpRequest) -> dict:
+        """What is deleted can be restored, the others deleted."""
+        actions = super().get_actions(request)
+        actions.pop("delete_selected" if request.GET.get("deleted") == "1" else "restore", None)
+        return actions
+
+    @admin.action(description=gettext_lazy("Restore"), permissions=["delete"])
+    def restore(self, request: HttpRequest, queryset: Any) -> None:
+        for credential in Credential.everything.filter(pk__in=[row.pk for row in queryset]):
+            try:
+                credential.restore()
+            except (ValidationError, Conflict) as error:
+                words = " ".join(getattr(error, "messages", [str(error)]))
+                messages.error(
+                    request, _("“%(name)s” stays deleted: %(why)s") % {"name": credential, "why": words}
+                )
+            else:
+                messages.success(request, _("“%s” is back, as it was.") % credential)
 
     @display(description=gettext_lazy("name"), ordering="name", header=True)
     def title(self, credential: Credential) -> list:
@@ -239,6 +288,14 @@ class KindAdmin(ForCredentials, PolymorphicChildModelAdmin, SecretHolderAdmin):
     def changelist_view(self, request: HttpRequest, extra_context: dict | None = None) -> HttpResponse:
         """One list serves all kinds."""
         return redirect(f"{reverse('admin:credentials_credential_changelist')}?kind={self.model.KIND}")
+
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
+        """Beside Django's own entry, the way back."""
+        address = f"{reverse('admin:credentials_credential_changelist')}?deleted=1"
+        words = _("It can be brought back for %d days:") % KEPT_FOR.days
+        link = format_html('{} <a href="{}">{}</a>', words, address, _("the deleted credentials"))
+        messages.info(request, link)
+        return super().log_deletions(request, queryset)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> list:
         kind = self.model

@@ -4,6 +4,7 @@ A migration that alters the table must install them again at its end: SQLite mak
 and loses its triggers with the old one.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 TABLE = "credentials_auditevent"
@@ -49,21 +50,23 @@ SQLITE = (
 
 def install(apps: Any, schema_editor: Any) -> None:
     """Install the triggers; for migrations.RunPython."""
-    if schema_editor.connection.vendor == "postgresql":
-        schema_editor.execute(POSTGRESQL.replace("%", "%%"))
-    else:
-        for statement in SQLITE:
-            schema_editor.execute(statement)
+    execute(schema_editor.connection, [POSTGRESQL], SQLITE)
 
 
 def remove(apps: Any, schema_editor: Any) -> None:
     """Remove the triggers; the way back for migrations.RunPython."""
-    if schema_editor.connection.vendor == "postgresql":
-        schema_editor.execute(f"DROP TRIGGER IF EXISTS lanyard_audit_append_only ON {TABLE}")
-        schema_editor.execute("DROP FUNCTION IF EXISTS lanyard_audit_append_only()")
-    else:
-        for statement in SQLITE[:2]:
-            schema_editor.execute(statement)
+    postgresql = [
+        f"DROP TRIGGER IF EXISTS lanyard_audit_append_only ON {TABLE}",
+        "DROP FUNCTION IF EXISTS lanyard_audit_append_only()",
+    ]
+    execute(schema_editor.connection, postgresql, SQLITE[:2])
+
+
+def execute(connection: Any, postgresql: Sequence[str], sqlite: Sequence[str]) -> None:
+    """Execute the statements for the database at hand."""
+    with connection.cursor() as cursor:
+        for statement in postgresql if connection.vendor == "postgresql" else sqlite:
+            cursor.execute(statement)
 
 
 def installed(connection: Any) -> bool:

@@ -29,8 +29,8 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix, t
 
 @pytest.fixture(autouse=True, scope="session")
 def flushing_passes_the_audit_triggers():
-    """Tests with real transactions empty all tables at their end, which the triggers of the audit trail refuse
-    on SQLite (PostgreSQL truncates, past triggers of rows). Taken away for that, they are put back at once."""
+    """Tests with real transactions empty all tables at their end, which the triggers of the audit trail
+    refuse on SQLite (PostgreSQL truncates, past triggers of rows): taken away for that, they are put back."""
     from django.db import connection
 
     from credentials import audit_triggers

@@ -1,7 +1,7 @@
 """The tables of credentials. Kinds come last, so that Django sees them; they import only what is above."""
 
 from credentials.models.audit_event import AuditEvent
-from credentials.models.credential import Credential
+from credentials.models.credential import KEPT_FOR, Credential, InUse
 from credentials.models.fingerprint import Fingerprint
 from credentials.models.oauth_app import OAuthApp
 from credentials.models.rate_limit import Limit, RateLimit
@@ -10,10 +10,12 @@ from credentials.models.secret_holder import Conflict
 from credentials import kinds  # isort: skip
 
 __all__ = [
+    "KEPT_FOR",
     "AuditEvent",
     "Conflict",
     "Credential",
     "Fingerprint",
+    "InUse",
     "Limit",
     "OAuthApp",
     "RateLimit",

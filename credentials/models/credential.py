@@ -1,11 +1,12 @@
 """The stored way into one customer's account. Each kind is a subclass in `credentials.kinds`."""
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, models, transaction
+from django.db.models import ProtectedError
 from django.db.models.fields.json import KeyTransform
 from django.urls import reverse
 from django.utils import timezone
@@ -33,6 +34,12 @@ Values = Mapping[str, Any]
 
 USED_AT_MOST_EVERY = timedelta(minutes=1)
 SEARCH_LENGTH = 4_000
+# How long a deleted credential can be brought back.
+KEPT_FOR = timedelta(days=7)
+
+
+class InUse(ProtectedError):
+    """Something still depends on what should be deleted: `protected_objects` are the components that do."""
 
 
 class CredentialQuerySet(SecretHolderQuerySet["Credential"], PolymorphicQuerySet["Credential", "Credential"]):
@@ -59,6 +66,24 @@ class CredentialQuerySet(SecretHolderQuerySet["Credential"], PolymorphicQuerySet
                 **{f"metadata_{number}": value}
             )
         return found
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        """Put each of them away as `Credential.delete` does, all or none."""
+        with transaction.atomic(self.db):
+            rows = list(Credential.objects.filter(pk__in=list(self.values_list("pk", flat=True))))
+            for row in rows:
+                row.delete()
+        return len(rows), {Credential._meta.label: len(rows)}
+
+    delete.queryset_only = True  # type: ignore[attr-defined]  # Django's own mark: not on managers
+
+    def purge(self) -> int:
+        """Remove the rows for good, with all that belongs to them; returns how many."""
+        _total, counts = super().delete()
+        return counts.get(Credential._meta.label, 0)
+
+    purge.alters_data = True  # type: ignore[attr-defined]
+    purge.queryset_only = True  # type: ignore[attr-defined]
 
 
 _Manager = PolymorphicManager.from_queryset(CredentialQuerySet)
@@ -90,11 +115,16 @@ class Credential(SecretHolder, PolymorphicModel):
     PROPERTIES: ClassVar[tuple[str, ...]] = ()
     # Those of them that decide to which host the secrets are sent.
     DESTINATION: ClassVar[tuple[str, ...]] = ()
+    # Where only a probe tells the account: the properties which make it another one.
+    SEPARATES: ClassVar[tuple[str, ...]] = ()
     # Older names in documents, for the kind and for its properties.
     OLDER_KINDS: ClassVar[tuple[str, ...]] = ()
     OLDER_PROPERTIES: ClassVar[Mapping[str, str]] = {}
     # Whether the kind authenticates through the platform's own OAuth app.
     USES_OAUTH_APP: ClassVar[bool] = False
+
+    # Whether the caller knows already that no other credential has the account.
+    alone = False
 
     name = PlainTextField(
         _("name"), max_length=200, help_text=_("What people here call it: the customer, and what it is for.")
@@ -181,17 +211,20 @@ class Credential(SecretHolder, PolymorphicModel):
         return {"kind": self.kind or self.KIND} | declared.masked(self)
 
     @classmethod
-    def from_properties(cls, properties: Values, **fields: Any) -> Self:
+    def from_properties(cls, properties: Values, *, alone: bool = False, **fields: Any) -> Self:
         """A new credential of this kind, checked and not saved yet.
 
-        `fields` are those beside the properties: name, metadata, oauth_app. Raises ValidationError that names
-        every property that is wrong.
+        `fields` are those beside the properties: name, metadata, oauth_app. `alone` says that the caller looks
+        for twins and for the app, for many rows at once. Raises ValidationError that names every property
+        that is wrong.
         """
         properties = declared.renamed(cls, properties)
         credential = cls(**fields)
+        credential.alone = alone
         declared.assign(credential, properties)
         credential.prepare()
-        credential.full_clean(exclude={"component"}, validate_unique=False, validate_constraints=False)
+        exclude = {"component", "oauth_app"} if alone else {"component"}
+        credential.full_clean(exclude=exclude, validate_unique=False, validate_constraints=False)
         return credential
 
     def destination(self) -> tuple[str, ...]:
@@ -251,7 +284,7 @@ class Credential(SecretHolder, PolymorphicModel):
             errors["oauth_app"] = _("This kind does not use an OAuth app.")
         elif self.oauth_app and self.oauth_app.provider != self.PROVIDER.key:
             errors["oauth_app"] = _("This OAuth app belongs to another provider.")
-        if twin := self.twin():
+        if twin := None if self.alone else self.twin():
             errors["__all__"] = ValidationError(
                 _("“%(name)s” (%(id)s) is a credential of the same account already."),
                 code="account_taken",
@@ -287,15 +320,55 @@ class Credential(SecretHolder, PolymorphicModel):
             wiring.connect([(self.component_id, app.component_id)], actor=audit.now_acting().actor)
 
     def _changed_to(self, changed: set[str]) -> None:
-        if "oauth_app" in changed:
-            app = self.app_in_use()
+        if changed & set(self.SEPARATES):
+            # The stored account is of what it was before; the next probe tells.
+            self.account = None
+            models.QuerySet.update(self._root_rows().filter(pk=self.pk), account=None)
+        if "deleted_at" in changed and not self.deleted_at:
+            self._retire(None)
+        if {"oauth_app", "deleted_at"} & changed:
+            app = None if self.deleted_at else self.app_in_use()
             wiring.rewire(self.component, [app.component] if app else [], actor=audit.now_acting().actor)
+        if "deleted_at" in changed and self.deleted_at:
+            # Last: what is retired is in no graph.
+            self._retire(self.deleted_at)
+
+    def _retire(self, when: datetime | None) -> None:
+        self.component.retired_at = when
+        Component.everything.filter(pk=self.component_id).update(retired_at=when)
 
     def app_in_use(self) -> OAuthApp | None:
         """The OAuth app that this credential authenticates through: its own, or its provider's default."""
         if not self.USES_OAUTH_APP:
             return None
         return self.oauth_app or OAuthApp.objects.default_for(self.PROVIDER.key)
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        """Put the credential away: `restore` brings it back for KEPT_FOR, then a purge removes it for good.
+
+        Raises InUse while a sync depends on it, and Conflict as save() does.
+        """
+        users = list(self.component.dependants.order_by("kind", "name"))
+        if users:
+            names = ", ".join(map(str, users[:5]))
+            raise InUse(_("%(name)s is in use: %(users)s.") % {"name": self, "users": names}, set(users))
+        with transaction.atomic():
+            self.deleted_at = timezone.now()
+            self.save(update_fields=["deleted_at"])
+        return 1, {Credential._meta.label: 1}
+
+    def restore(self) -> None:
+        """Bring a deleted credential back. Raises ValidationError where its account has another by now."""
+        with transaction.atomic():
+            self.deleted_at = None
+            self.save(update_fields=["deleted_at"])
+
+    restore.alters_data = True  # type: ignore[attr-defined]
+
+    def _act(self, changed: set[str], replaced: Any) -> str:
+        if "deleted_at" in changed:
+            return "delete" if self.deleted_at else "restore"
+        return super()._act(changed, replaced)
 
     def set_limit(self, limit: Limit) -> bool:
         """Store another rate limit; returns whether it differs from that before. Raises ValidationError."""

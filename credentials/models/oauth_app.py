@@ -86,10 +86,12 @@ class OAuthApp(SecretHolder):
 
     def _serve_as_default(self, serves: bool) -> None:
         """Let the credentials of the provider that name no app depend on this one, or no longer."""
+        from credentials.kinds import KINDS
         from credentials.models.credential import Credential
 
-        without = Credential.everything.non_polymorphic().filter(provider=self.provider, oauth_app=None)
-        kinds = [kind.KIND for kind in Credential.__subclasses__() if kind.USES_OAUTH_APP]
+        # A deleted one is in no graph; it is wired again when it comes back.
+        without = Credential.objects.non_polymorphic().filter(provider=self.provider, oauth_app=None)
+        kinds = [kind.KIND for kind in KINDS.values() if kind.USES_OAUTH_APP]
         edges = [
             (row, self.component_id)
             for row in without.filter(kind__in=kinds).values_list("component_id", flat=True)

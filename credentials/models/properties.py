@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.translation import gettext as _
 
-from credentials.fields import StringListField
+from credentials.fields import JsonObjectField, StringListField
 from credentials.json_values import BadNumber, shown, type_name
 from credentials.models.fingerprint import Fingerprint
 from credentials.sealing import MASK, Fresh, SecretField, fingerprint, secret_fields
@@ -51,6 +51,8 @@ def expected_type(field: models.Field) -> tuple[type | tuple[type, ...], str]:
     """The JSON type that a property takes, and its name in words."""
     if isinstance(field, StringListField):
         return list, _("an array of texts")
+    if isinstance(field, JsonObjectField):
+        return dict, _("an object")
     if isinstance(field, models.BooleanField):
         return bool, _("true or false")
     if isinstance(field, models.IntegerField):
@@ -110,9 +112,9 @@ def assign(credential: "Credential", properties: Mapping[str, Any]) -> None:
             }
             continue
         try:
-            if _keeps(credential, name, value):
+            if keeps(credential, name, value):
                 continue
-            values[name] = _cleaned(credential, field_of(kind, name), value)
+            values[name] = cleaned(credential, field_of(kind, name), value)
         except ValidationError as error:
             errors[name] = error
     if credential._state.adding:
@@ -125,16 +127,17 @@ def assign(credential: "Credential", properties: Mapping[str, Any]) -> None:
         setattr(credential, name, value)
 
 
-def _keeps(credential: "Credential", name: str, value: Any) -> bool:
+def keeps(row: models.Model, name: str, value: Any) -> bool:
     """Whether a value says "keep the stored secret"."""
-    if not isinstance(field_of(type(credential), name), SecretField) or value != MASK:
+    if not isinstance(field_of(type(row), name), SecretField) or value != MASK:
         return False
-    if credential._state.adding or getattr(credential, name) is None:
+    if row._state.adding or getattr(row, name) is None:
         raise ValidationError(_("masked value: enter the secret"), code="masked")
     return True
 
 
-def _cleaned(credential: "Credential", field: models.Field, value: Any) -> Any:
+def cleaned(row: models.Model, field: models.Field, value: Any) -> Any:
+    """A JSON value as the field stores it. Raises ValidationError."""
     if value is None and field.blank:
         return None if field.null else ""
     if message := type_problem(field, value):
@@ -143,7 +146,10 @@ def _cleaned(credential: "Credential", field: models.Field, value: Any) -> Any:
         if problem := field.problem(value.text if isinstance(value, Fresh) else value):
             raise ValidationError(problem, code="secret")
         return value
-    return field.clean(value, credential)
+    choices = [choice for choice, _label in field.flatchoices]
+    if choices and value not in (*choices, ""):
+        raise ValidationError(_("expected %s") % _(" or ").join(choices), code="invalid_choice")
+    return field.clean(value, row)
 
 
 def digests(kind: type["Credential"], properties: Mapping[str, Any]) -> dict[str, str]:

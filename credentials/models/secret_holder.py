@@ -94,7 +94,7 @@ def forget(owned: list[tuple[uuid.UUID, uuid.UUID]]) -> None:
     for start in range(0, len(owned), 500):
         rows = owned[start : start + 500]
         Fingerprint.objects.filter(owner__in=[row for row, _component in rows]).delete()
-        Component.objects.filter(id__in=[component for _row, component in rows]).delete()
+        Component.everything.filter(id__in=[component for _row, component in rows]).delete()
 
 
 class SecretHolder(models.Model):
@@ -226,6 +226,10 @@ class SecretHolder(models.Model):
         """Do for a new row what save() does before it inserts: check, component, count of secrets."""
         self.prepare()
         self._check(None)
+        self.take_component()
+
+    def take_component(self) -> None:
+        """Give a new row, which was checked, its count of secrets and its component, not stored yet."""
         self.secret_version += 1 if self._replaced(None) else 0
         self.component = Component(kind=self.COMPONENT_KIND, **self._component_fields())
 
@@ -274,10 +278,14 @@ class SecretHolder(models.Model):
         changed = self._changed(stored, written, replaced)
         super().save(*args, update_fields=written, **kwargs)
         self.remember(replaced)
-        Component.objects.filter(pk=self.component_id).update(**self._component_fields())
+        Component.everything.filter(pk=self.component_id).update(**self._component_fields())
         if changed:
             self._changed_to(changed)
-            audit.record("replace_secret" if replaced else "change", self, fields=changed)
+            audit.record(self._act(changed, replaced), self, fields=changed)
+
+    def _act(self, changed: set[str], replaced: list[SecretField]) -> str:
+        """What a change is called in the audit trail."""
+        return "replace_secret" if replaced else "change"
 
     def _changed(self, stored: Any, written: set[str], replaced: list[SecretField]) -> set[str]:
         """The names of the fields that a save changes: what people set, not what is kept beside it."""

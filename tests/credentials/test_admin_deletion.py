@@ -18,6 +18,10 @@ def rows():
     return {table._meta.db_table: table._default_manager.count() for table in TABLES}
 
 
+def purge():
+    Credential.everything.exclude(deleted_at=None).purge()
+
+
 def delete_selected(client, *rows, address=LIST, **more):
     keys = [row.pk for row in rows]
     return client.post(address, {"action": "delete_selected", "_selected_action": keys, **more})
@@ -29,6 +33,7 @@ def test_a_deleted_credential_leaves_nothing_behind(admin_client, kind):
     before = rows()
     credential = make_credential(kind)
     assert admin_client.post(page(credential, "delete"), {"post": "yes"}).status_code == 302
+    purge()
     assert rows() == before
 
 
@@ -45,7 +50,39 @@ def test_several_are_deleted_at_once(admin_client):
     html = delete_selected(admin_client, *credentials).content.decode()
     assert all(credential.name in html for credential in credentials)
     assert delete_selected(admin_client, *credentials, post="yes").status_code == 302
+    assert not Credential.objects.exclude(name="Stays").exists()
+    purge()
     assert rows() == before
+
+
+def test_a_deleted_credential_is_listed_among_the_deleted_and_comes_back(admin_client):
+    credential = make_credential(name="Arrakis")
+    told = admin_client.post(page(credential, "delete"), {"post": "yes"}, follow=True).content.decode()
+    assert "It can be brought back for 7 days" in told and f'href="{LIST}?deleted=1"' in told
+    deleted = f"{LIST}?deleted=1"
+    assert "Arrakis" in admin_client.get(deleted).content.decode()
+    asked = {"action": "restore", "_selected_action": [credential.pk]}
+    told = admin_client.post(deleted, asked, follow=True).content.decode()
+    assert "“Arrakis” is back, as it was." in told and Credential.objects.get() == credential
+
+
+def test_one_whose_account_has_another_credential_now_stays_deleted(admin_client):
+    credential = make_credential("shopify_oauth2", shop_url="arrakis.myshopify.com")
+    credential.delete()
+    make_credential("shopify_oauth2", shop_url="arrakis.myshopify.com")
+    asked = {"action": "restore", "_selected_action": [credential.pk]}
+    told = admin_client.post(f"{LIST}?deleted=1", asked, follow=True).content.decode()
+    assert "stays deleted" in told and "same account" in told
+
+
+def test_one_that_a_sync_depends_on_is_refused_and_the_sync_is_named(admin_client):
+    credential = make_credential()
+    sync = Component.objects.create(kind="sync", name="orders")
+    sync.depends_on.add(credential.component)
+    address = page(credential, "delete")
+    assert "Sync orders" in admin_client.get(address).content.decode()
+    admin_client.post(address, {"post": "yes"})
+    assert Credential.objects.get() == credential
 
 
 def test_a_credential_that_cannot_be_read_is_deleted(admin_client, settings):

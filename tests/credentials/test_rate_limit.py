@@ -95,4 +95,5 @@ def test_a_limit_is_set_through_its_credential(limit):
 
 def test_the_limit_goes_with_its_credential(limit):
     limit.credential.delete()
+    type(limit.credential).everything.all().purge()
     assert not RateLimit.objects.exists()

@@ -72,7 +72,7 @@ def test_the_token_of_another_kind_does_not_open_in_a_row_with_the_same_id():
     key = make_credential("stripe_key", secret="sk_test_key")
     token = {suffix: stored(key, f"secret{suffix}") for suffix in ("", "_seal_key", "_seal_version")}
     identity = key.pk
-    key.delete()
+    Credential.objects.filter(pk=key.pk).purge()
     other = make_credential("stripe_oauth2", id=identity)
     store(other, **{f"secret{suffix}": value for suffix, value in token.items()})
     refused(SealedElsewhere, other, "secret")

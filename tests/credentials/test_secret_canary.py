@@ -11,7 +11,12 @@ from tests import canary
 from tests.factories import PROPERTIES, make_credential, make_oauth_app, new_credential
 from tests.rawsql import store
 
-PREFIXES = {"stripe_key": "sk_test_", "stripe_oauth2": "rt_", "shopify_oauth2": "shpat_"}
+PREFIXES = {
+    "stripe_key": "sk_test_",
+    "stripe_oauth2": "rt_",
+    "shopify_oauth2": "shpat_",
+    "sendgrid_key": "SG.",
+}
 REASON = "to look for leaks afterwards"
 
 

@@ -35,7 +35,7 @@ def load(path, text):
 
 
 def empty():
-    Credential.everything.all().delete()
+    Credential.everything.all().purge()
     OAuthApp.objects.all().delete()
     for model in (RateLimit, Component, Fingerprint):
         assert not model.objects.exists()

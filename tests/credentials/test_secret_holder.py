@@ -205,7 +205,7 @@ def test_notes_of_the_code_make_no_form_stale():
 
 def test_a_deleted_row_is_not_written_again():
     credential = make_credential()
-    Credential.objects.get(pk=credential.pk).delete()
+    Credential.objects.filter(pk=credential.pk).purge()
     credential.secret = "sk_test_two"
     with pytest.raises(Conflict):
         credential.save()
@@ -261,3 +261,17 @@ def test_an_unused_digest_is_empty_on_loaded_tokens():
     assert vars(credential)["secret"].digest == fingerprint("sk_test_one")
     assert isinstance(vars(Credential.objects.get())["secret"], Sealed)
     assert vars(Credential.objects.get())["secret"].digest == ""
+
+
+@pytest.mark.parametrize(
+    ("kind", "change"),
+    [("stripe_key", {"test": False, "secret": "sk_live_fake"}), ("sendgrid_key", {"subuser": "another"})],
+)
+def test_an_edit_that_makes_it_another_account_forgets_the_one_that_a_probe_told(kind, change):
+    credential = make_credential(kind)
+    Credential.objects.filter(pk=credential.pk).update(account="told by a probe")
+    credential = Credential.objects.get(pk=credential.pk)
+    for name, value in change.items():
+        setattr(credential, name, value)
+    credential.save()
+    assert credential.account is None and Credential.objects.get().account is None

@@ -162,7 +162,7 @@ def test_a_refresh_sees_that_somebody_cleared_it_and_the_next_save_agrees(fields
 def test_a_refresh_of_a_deleted_row_fails_and_keeps_the_assigned_secret(pk):
     credential = StripeKey.objects.get(pk=pk)
     credential.secret = "sk_test_two"
-    StripeKey.objects.all().delete()
+    StripeKey.objects.all().purge()
     with pytest.raises(StripeKey.DoesNotExist):
         credential.refresh_from_db()
     assert credential.secret is not None and credential.secret.use(credential.destination()) == "sk_test_two"

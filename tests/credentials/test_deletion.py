@@ -1,0 +1,97 @@
+"""Deleting puts a credential away for seven days; then a purge removes it for good."""
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.core.management import call_command
+from django.utils import timezone
+
+from credentials.models import KEPT_FOR, AuditEvent, Credential, Fingerprint, InUse, RateLimit
+from health.models import Component
+from tests.factories import make_credential, make_oauth_app
+
+pytestmark = pytest.mark.django_db
+
+
+def acts(credential):
+    return list(
+        AuditEvent.objects.filter(object_id=credential.pk).order_by("time").values_list("action", flat=True)
+    )
+
+
+def age(credential, days):
+    when = timezone.now() - timezone.timedelta(days=days)
+    Credential.everything.non_polymorphic().filter(pk=credential.pk).update(deleted_at=when)
+
+
+def test_a_deleted_credential_is_in_no_list_and_its_component_neither():
+    credential = make_credential()
+    credential.delete()
+    assert not Credential.objects.exists() and not Component.objects.exists()
+    assert Credential.everything.get().deleted_at
+
+
+def test_it_comes_back_with_its_secret_and_its_limit():
+    credential = make_credential(secret="sk_test_kept")
+    credential.delete()
+    Credential.everything.get(pk=credential.pk).restore()
+    back = Credential.objects.get()
+    assert back.secret.use(back.destination()) == "sk_test_kept"
+    assert back.rate_limit.words == "25 per second" and Component.objects.get() == back.component
+    assert acts(credential) == ["create", "delete", "restore"]
+
+
+def test_it_hangs_on_its_app_again_after_it_came_back():
+    app = make_oauth_app("hubspot")
+    credential = make_credential("hubspot_oauth2", oauth_app=app)
+    assert list(credential.component.depends_on.all()) == [app.component]
+    credential.delete()
+    assert not credential.component.depends_on.exists()
+    credential.restore()
+    assert list(credential.component.depends_on.all()) == [app.component]
+
+
+def test_one_that_a_sync_depends_on_stays_and_the_sync_is_named():
+    credential = make_credential()
+    sync = Component.objects.create(kind="sync", name="orders")
+    sync.depends_on.add(credential.component)
+    with pytest.raises(InUse, match="Sync orders"):
+        credential.delete()
+    with pytest.raises(InUse):
+        Credential.objects.all().delete()
+    assert Credential.objects.get() == credential
+
+
+def test_its_account_is_free_for_another_and_then_it_cannot_come_back():
+    first = make_credential("shopify_oauth2", shop_url="arrakis.myshopify.com")
+    first.delete()
+    second = make_credential("shopify_oauth2", shop_url="arrakis.myshopify.com")
+    assert second.account == first.account
+    with pytest.raises(ValidationError, match="same account"):
+        first.restore()
+    assert Credential.objects.get() == second
+
+
+def test_many_are_deleted_at_once_all_or_none():
+    credentials = [make_credential("stripe_key"), make_credential("shopify_oauth2")]
+    assert Credential.objects.non_polymorphic().delete()[0] == 2
+    assert not Credential.objects.exists() and Credential.everything.count() == 2
+    assert [acts(credential)[-1] for credential in credentials] == ["delete", "delete"]
+
+
+def test_the_purge_takes_what_is_older_than_seven_days_and_nothing_else(capsys):
+    kept, due, alive = (
+        make_credential("stripe_key"),
+        make_credential("shopify_oauth2"),
+        make_credential("github_app"),
+    )
+    kept.delete()
+    due.delete()
+    age(kept, KEPT_FOR.days - 1)
+    age(due, KEPT_FOR.days + 1)
+    call_command("purge_credentials", "--dry-run")
+    call_command("purge_credentials")
+    assert capsys.readouterr().out == "due 1 (dry run: nothing was removed)\nremoved 1\n"
+    assert set(Credential.everything.values_list("pk", flat=True)) == {kept.pk, alive.pk}
+    assert not Fingerprint.objects.of(due.pk).exists()
+    assert set(RateLimit.objects.values_list("credential_id", flat=True)) == {kept.pk, alive.pk}
+    assert not Component.everything.filter(pk=due.component_id).exists()
