@@ -135,7 +135,7 @@ def _apps() -> Iterator[OAuthApp]:
     for provider in kinds.PROVIDERS.values():
         if not any(kind.USES_OAUTH_APP for kind in kinds.of_provider(provider.key)):
             continue
-        app = OAuthApp(
+        app: Any = OAuthApp(
             id=demo_id("app", provider.key),
             provider=provider.key,
             name=f"Demo sync for {provider.name}",

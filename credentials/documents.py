@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Mapping
+from enum import StrEnum
 from types import NoneType
 from typing import Any
 
@@ -14,9 +15,20 @@ from credentials.models import Credential, RateLimit
 from credentials.models import properties as declared
 
 # The keys of a document; those of the second line are ours to say, and are read over.
-KEYS = {"id", "name", "provider", "kind", "properties", "oauth_app_id", "rate_limit", "metadata"}
+KEYS = {"object", "id", "name", "provider", "kind", "properties", "oauth_app_id", "rate_limit", "metadata"}
 IGNORED = {"health", "oauth_app", "created_at", "updated_at"}
 LIMIT_KEYS = ("allowed_requests", "interval", "max_concurrent_requests")
+CREDENTIAL, OAUTH_APP = "credential", "oauth_app"
+
+
+class Outcome(StrEnum):
+    """What importing a document did."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
+    # The row held this document's secret before, and holds a newer one now.
+    SUPERSEDED = "superseded"
 
 
 class InvalidDocument(Exception):
@@ -25,6 +37,11 @@ class InvalidDocument(Exception):
     def __init__(self, found: list[tuple[str, str]]):
         super().__init__("; ".join(f"{path}: {message}" if path else message for path, message in found))
         self.problems = found
+
+
+def is_oauth_app(document: Any) -> bool:
+    """Whether a document says that it is an OAuth app. Any other is taken for a credential."""
+    return isinstance(document, dict) and document.get("object") == OAUTH_APP
 
 
 def shape(document: Any) -> tuple[dict[str, Any], type[Credential], dict[str, Any]]:
@@ -41,6 +58,8 @@ def shape(document: Any) -> tuple[dict[str, Any], type[Credential], dict[str, An
         for key in document
         if key not in KEYS | IGNORED
     ]
+    if document.get("object", CREDENTIAL) != CREDENTIAL:
+        raise InvalidDocument([*found, ("object", _("expected “credential” or “oauth_app”"))])
     if "properties" not in document:
         raise InvalidDocument([*found, ("properties", _("required"))])
     properties = document["properties"]
@@ -62,7 +81,7 @@ def shape(document: Any) -> tuple[dict[str, Any], type[Credential], dict[str, An
     if not isinstance(document.get("name", ""), (str, NoneType)):
         found.append(("name", _("expected a text, found %s") % type_name(document["name"])))
     found += [
-        (key, message) for key in ("id", "oauth_app_id") if (message := _uuid_problem(document.get(key)))
+        (key, message) for key in ("id", "oauth_app_id") if (message := uuid_problem(document.get(key)))
     ]
     found += _limit_problems(document.get("rate_limit"))
     try:
@@ -120,7 +139,8 @@ def _with_older_name(
     return {**document, "name": document.get("name") or name}
 
 
-def _uuid_problem(value: Any) -> str | None:
+def uuid_problem(value: Any) -> str | None:
+    """Why a value cannot be an id, or None."""
     if value is None:
         return None
     try:

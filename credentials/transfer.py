@@ -2,35 +2,33 @@
 
 import json
 import uuid
-from collections.abc import Iterator, Mapping
-from enum import StrEnum
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, transaction
 from django.utils.translation import gettext as _
 
-from credentials.documents import LIMIT_KEYS, InvalidDocument, flat, placed, shape
+from credentials import app_documents, kinds
+from credentials.documents import InvalidDocument, Outcome, flat, is_oauth_app, placed, shape
 from credentials.models import Conflict, Credential, Fingerprint, Limit, OAuthApp
 from credentials.models import properties as declared
 
+__all__ = ["Outcome", "export", "import_document"]
+
 # Any number that nothing else in this database locks with.
 LOCK_OF_IMPORTS = 1_279_352_148
-
-
-class Outcome(StrEnum):
-    CREATED = "created"
-    UPDATED = "updated"
-    UNCHANGED = "unchanged"
-    # The row held this document's secret before, and holds a newer one now.
-    SUPERSEDED = "superseded"
+# The fingerprints of a row: whether each (field, digest) is that of the secret in force.
+Known = dict[tuple[str, str], bool]
 
 
 def import_document(document: Any) -> Outcome:
-    """Create or update the credential of one document, or leave it.
+    """Create or update the credential or OAuth app of one document, or leave it.
 
     Raises InvalidDocument with every problem that was found; then nothing was written.
     """
+    if is_oauth_app(document):
+        return app_documents.import_app(document)
     document, kind, properties = shape(document)
     try:
         for last_try in (False, True):
@@ -49,9 +47,18 @@ def import_document(document: Any) -> Outcome:
 
 
 def export(
-    *, provider: str | None = None, kind: str | None = None, status: str | None = None
+    *,
+    provider: str | None = None,
+    kind: str | None = None,
+    status: str | None = None,
+    with_oauth_apps: bool = False,
 ) -> Iterator[dict[str, Any]]:
-    """The documents of all credentials, or of those of a provider, kind or status, by time of creation."""
+    """The documents of all credentials, or of those of a provider, kind or status, by time of creation.
+
+    Before them, if wanted, those of the OAuth apps (of the provider), in the order in which they can come in.
+    """
+    if with_oauth_apps:
+        yield from app_documents.export(provider=kinds.KINDS[kind].PROVIDER.key if kind else provider)
     found = (
         Credential.objects.select_related("component", "rate_limit")
         .prefetch_related("component__notes")
@@ -66,53 +73,80 @@ def export(
 
 def _upsert(document: Mapping[str, Any], kind: type[Credential], properties: dict[str, Any]) -> Outcome:
     stored = _stored(document, kind, properties)
-    if stored is None and not _account(kind, properties):
-        _take_turns(declared.digests(kind, properties))
+    if stored is None and not account_of(kind, properties):
+        take_turns(declared.digests(kind, properties).values())
         stored = _stored(document, kind, properties)
     if stored is None:
         return _create(document, kind, properties)
     # Locked on the base table, so that nothing changes between the comparison and the save.
     Credential.objects.non_polymorphic().select_for_update().get(pk=stored.pk)
     credential = kind.objects.select_related("rate_limit").get(pk=stored.pk)
-    held = declared.digests(kind, properties)
-    if any(Fingerprint.objects.superseded(credential.pk, name, digest) for name, digest in held.items()):
+    known = fingerprints([credential.pk])[credential.pk]
+    if superseded(known, declared.digests(kind, properties)):
         return Outcome.SUPERSEDED
-    before = _comparable(credential)
-    same = _secrets_in_force(credential, held)
-    declared.assign(credential, {name: value for name, value in properties.items() if name not in same})
-    _assign_rest(credential, document)
-    moved = any(before[name] != value for name, value in declared.plain(credential).items() if name != "name")
-    # A secret that is stored already is sealed again only where it could not be used as it is, or has to be
-    # judged beside a property that changed.
-    for name in same:
-        if moved or not getattr(credential, name).opens():
-            declared.assign(credential, {name: properties[name]})
+    changed = merge(credential, document, properties, known, find_app=_oauth_app)
     limit_changed = _assign_limit(credential, document.get("rate_limit"))
-    credential.prepare()
-    fresh = any(credential.fresh(name) for name in declared.secret_names(kind))
-    if fresh or _comparable(credential) != before:
+    if changed:
         credential.save()
     elif not limit_changed:
         return Outcome.UNCHANGED
     return Outcome.UPDATED
 
 
-def _take_turns(held: Mapping[str, str]) -> None:
+def fingerprints(owners: Iterable[uuid.UUID]) -> dict[uuid.UUID, Known]:
+    """The fingerprints of rows, by row. One query."""
+    found: dict[uuid.UUID, Known] = {owner: {} for owner in owners}
+    rows = Fingerprint.objects.filter(owner__in=list(found))
+    for owner, name, digest, current in rows.values_list("owner", "field", "digest", "current"):
+        found[owner][name, digest] = current
+    return found
+
+
+def superseded(known: Known, held: Mapping[str, str]) -> bool:
+    """Whether a row, whose fingerprints are `known`, held one of these secrets once and holds another now."""
+    return any(known.get(secret) is False for secret in held.items())
+
+
+def merge(
+    credential: Credential,
+    document: Mapping[str, Any],
+    properties: dict[str, Any],
+    known: Known,
+    *,
+    find_app: Callable[[Mapping[str, Any]], OAuthApp | None],
+) -> bool:
+    """Take a document into its credential, which is not saved; returns whether it has to be.
+
+    What stands in the document and not in the row decides; the rate limit is no part of this.
+    """
+    kind = type(credential)
+    before = _comparable(credential)
+    same = [secret[0] for secret in declared.digests(kind, properties).items() if known.get(secret)]
+    declared.assign(credential, {name: value for name, value in properties.items() if name not in same})
+    _assign_rest(credential, document, find_app)
+    moved = any(before[name] != value for name, value in declared.plain(credential).items() if name != "name")
+    # A secret that is stored already is sealed again only where it could not be used as it is, or has to be
+    # judged beside a property that changed.
+    for name in same:
+        if moved or not getattr(credential, name).opens():
+            declared.assign(credential, {name: properties[name]})
+    credential.prepare()
+    fresh = any(credential.fresh(name) for name in declared.secret_names(kind))
+    return fresh or _comparable(credential) != before
+
+
+def take_turns(digests: Iterable[str]) -> None:
     """Let one import at a time look for the row of a secret and create it: no constraint keeps out a second.
 
     256 locks, whatever the number of secrets in one transaction. SQLite has one writer at a time anyway.
     """
     if connection.vendor != "postgresql":
         return
+    keys = sorted({int(digest[:2], 16) for digest in digests})
     with connection.cursor() as cursor:
-        for key in sorted({int(digest[:2], 16) for digest in held.values()}):
-            cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK_OF_IMPORTS, key])
-
-
-def _secrets_in_force(credential: Credential, held: Mapping[str, str]) -> list[str]:
-    """Those of the secrets, given as fingerprints, that the row holds now."""
-    current = dict(Fingerprint.objects.of(credential.pk).filter(current=True).values_list("field", "digest"))
-    return [name for name, digest in held.items() if current.get(name) == digest]
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock(%s, key) FROM unnest(%s::int[]) AS key", [LOCK_OF_IMPORTS, keys]
+        )
 
 
 def _stored(
@@ -130,12 +164,12 @@ def _stored(
         if row is not None:
             return row
     same_kind = Credential.objects.non_polymorphic().kind(kind.KIND)
-    if account := _account(kind, properties):
+    if account := account_of(kind, properties):
         return same_kind.filter(account=account).first()
     return declared.holder(declared.digests(kind, properties), same_kind)
 
 
-def _account(kind: type[Credential], properties: Mapping[str, Any]) -> str | None:
+def account_of(kind: type[Credential], properties: Mapping[str, Any]) -> str | None:
     """The account that a document names; None where the kind cannot tell it or the values are wrong."""
     candidate = kind()
     for name, value in properties.items():
@@ -150,19 +184,35 @@ def _account(kind: type[Credential], properties: Mapping[str, Any]) -> str | Non
     return kind.account_of(declared.plain(candidate), None)
 
 
-def _create(document: Mapping[str, Any], kind: type[Credential], properties: Mapping[str, Any]) -> Outcome:
-    fields = {"id": uuid.UUID(document["id"])} if document.get("id") else {}
-    if document.get("name"):
-        fields["name"] = document["name"]
-    credential = kind.from_properties(
-        properties, metadata=document.get("metadata") or {}, oauth_app=_oauth_app(document), **fields
-    )
+def _create(document: Mapping[str, Any], kind: type[Credential], properties: dict[str, Any]) -> Outcome:
+    credential = new_credential(document, kind, properties, oauth_app=_oauth_app(document))
     credential.save()
     _assign_limit(credential, document.get("rate_limit"))
     return Outcome.CREATED
 
 
-def _assign_rest(credential: Credential, document: Mapping[str, Any]) -> None:
+def new_credential(
+    document: Mapping[str, Any],
+    kind: type[Credential],
+    properties: Mapping[str, Any],
+    *,
+    oauth_app: OAuthApp | None,
+    alone: bool = False,
+) -> Credential:
+    """The credential of a document that has none yet, checked and not saved. Raises ValidationError."""
+    fields = {"id": uuid.UUID(document["id"])} if document.get("id") else {}
+    if document.get("name"):
+        fields["name"] = document["name"]
+    return kind.from_properties(
+        properties, alone=alone, metadata=document.get("metadata") or {}, oauth_app=oauth_app, **fields
+    )
+
+
+def _assign_rest(
+    credential: Credential,
+    document: Mapping[str, Any],
+    find_app: Callable[[Mapping[str, Any]], OAuthApp | None],
+) -> None:
     """Take what stands beside the properties; what is not given stays."""
     if document.get("name"):
         try:
@@ -172,7 +222,7 @@ def _assign_rest(credential: Credential, document: Mapping[str, Any]) -> None:
     if document.get("metadata") is not None:
         credential.metadata = document["metadata"]
     if "oauth_app_id" in document:
-        credential.oauth_app = _oauth_app(document)
+        credential.oauth_app = find_app(document)
 
 
 def _oauth_app(document: Mapping[str, Any]) -> OAuthApp | None:
@@ -184,15 +234,19 @@ def _oauth_app(document: Mapping[str, Any]) -> OAuthApp | None:
     return app
 
 
-def _assign_limit(credential: Credential, document: Mapping[str, Any] | None) -> bool:
+def _assign_limit(credential: Credential, given: Mapping[str, Any] | None) -> bool:
     """Store a document's limit where it differs; returns whether it did."""
-    if document is None:
+    if given is None:
         return False
     try:
-        values: list[Any] = [document.get(key) for key in LIMIT_KEYS]
-        return credential.set_limit(Limit(*values))
+        return credential.set_limit(limit_of(given))
     except ValidationError as error:
         raise InvalidDocument([(f"rate_limit.{path}", message) for path, message in flat(error)]) from None
+
+
+def limit_of(given: Mapping[str, Any]) -> Limit:
+    """The limit that a document gives, whose shape is right. 0 or nothing at the same time is no bound."""
+    return Limit(given["allowed_requests"], given["interval"], given.get("max_concurrent_requests") or None)
 
 
 def _comparable(credential: Credential) -> dict[str, Any]:

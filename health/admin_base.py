@@ -15,6 +15,7 @@ from unfold.views import ChangeList
 from unfold.widgets import (
     INPUT_CLASSES,
     TEXTAREA_CLASSES,
+    UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminIntegerFieldWidget,
     UnfoldAdminMultipleAutocompleteWidget,
     UnfoldAdminSelectWidget,
@@ -27,6 +28,7 @@ __all__ = [
     "INPUT_CLASSES",
     "TEXTAREA_CLASSES",
     "ModelAdmin",
+    "UnfoldAdminCheckboxSelectMultipleWidget",
     "UnfoldAdminIntegerFieldWidget",
     "UnfoldAdminMultipleAutocompleteWidget",
     "UnfoldAdminSelectWidget",

@@ -9,6 +9,7 @@ import json
 import quopri
 import re
 import secrets
+import subprocess
 import zlib
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -154,11 +155,10 @@ def as_bytes(value: Any) -> bytes:
 
 def _files(path: str) -> Iterator[tuple[str, bytes]]:
     for suffix in ("", "-wal", "-journal"):
-        try:
-            with open(path + suffix, "rb") as file:
-                yield f"file{suffix}", file.read()
-        except FileNotFoundError:
-            continue
+        # By another process: closing the file here would drop SQLite's locks on it, and damage the database.
+        found = subprocess.run(["cat", path + suffix], capture_output=True)
+        if found.returncode == 0:
+            yield f"file{suffix}", found.stdout
 
 
 def _copies() -> Iterator[tuple[str, bytes]]:

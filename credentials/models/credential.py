@@ -214,9 +214,9 @@ class Credential(SecretHolder, PolymorphicModel):
     def from_properties(cls, properties: Values, *, alone: bool = False, **fields: Any) -> Self:
         """A new credential of this kind, checked and not saved yet.
 
-        `fields` are those beside the properties: name, metadata, oauth_app. `alone` says that the caller looks
-        for twins and for the app, for many rows at once. Raises ValidationError that names every property
-        that is wrong.
+        `fields` are those beside the properties: name, metadata, oauth_app. `alone` says that the caller
+        looks for twins and for the app, for many rows at once. Raises ValidationError that names every
+        property that is wrong.
         """
         properties = declared.renamed(cls, properties)
         credential = cls(**fields)

@@ -55,22 +55,18 @@ def main() -> None:
 
 def fill(rows: int) -> None:
     """Import made-up documents until there are so many."""
-    from credentials import audit, demo, transfer
+    from credentials import audit, batches, demo
     from credentials.models import Credential
+    from credentials.reading import Row
 
     there = Credential.objects.count()
     if there >= rows:
         return
     began = time.perf_counter()
+    documents = enumerate(demo.documents(rows - there, start=1_000 + there), start=1)
     with audit.acting("cli:benchmark@localhost"):
-        bulk = getattr(transfer, "import_many", None)
-        documents = demo.documents(rows - there, start=there)
-        if bulk:
-            for _ in bulk(documents):
-                pass
-        else:
-            for document in documents:
-                transfer.import_document(document)
+        for _ in batches.import_rows(Row(n, one) for n, one in documents):
+            pass
     sys.stdout.write(f"filled {rows} rows in {time.perf_counter() - began:.0f} s\n")
 
 
@@ -113,11 +109,11 @@ def stock_admin() -> Any:
     def get(client: Any, query: str) -> Any:
         for ours, theirs in names.items():
             query = query.replace(f"?{ours}=", f"?{theirs}=")
-        request = RequestFactory().get(f"/{query}")
+        request: Any = RequestFactory().get(f"/{query}")
         request.user = User.objects.get(username="benchmark")
         request.session = {}
         request.resolver_match = None
-        answer = listing.changelist_view(request)
+        answer: Any = listing.changelist_view(request)
         return render_rows(answer.context_data["cl"])
 
     return get

@@ -59,7 +59,7 @@ def shown(client: Client, row: Any, **overrides: Any) -> dict[str, Any]:
         if isinstance(bound.field, SecretFormField):
             found[bound.name] = ""
         elif isinstance(bound.field.widget, forms.MultiWidget):
-            for position, part in enumerate(bound.field.widget.decompress(value)):
+            for position, part in enumerate(bound.field.widget.decompress(value) or []):
                 found[f"{bound.name}_{position}"] = part
         elif not isinstance(bound.field.widget, forms.CheckboxInput):
             found[bound.name] = "" if value is None else value

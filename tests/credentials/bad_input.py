@@ -15,7 +15,7 @@ SECRET = "sk_test_NEVERSHOWN0123456789"
 EXAMPLES = Path(__file__).parent.parent / "data" / "credentials.json"
 # The test puts "..." for the list, which grows.
 KINDS = "Kinds: ..."
-KEYS = "A document has: id, kind, metadata, name, oauth_app_id, properties, provider, rate_limit"
+KEYS = "A document has: id, kind, metadata, name, oauth_app_id, object, properties, provider, rate_limit"
 BLANK = "This field cannot be blank."
 HIDDEN = "Character 2 is invisible or a control character: leave it out."
 MASKED = "This is a masked value: enter the secret itself."
@@ -24,6 +24,10 @@ NO_SHOP = "This is not a host of the form name.myshopify.com."
 NUL = "is NUL, which cannot be stored"
 HALF = "is half of a surrogate pair, which cannot be stored"
 TOO_SHORT = "At least 100 milliseconds. Intervals are milliseconds: one minute is 60000."
+NEITHER = (
+    "this is neither JSON, which begins with [ or {, nor CSV, whose first row names columns"
+    " such as properties.kind"
+)
 TOO_LONG = "longer than 1048576 characters: one document cannot be"
 SECOND_PER = {"allowed_requests": 1, "interval": 1000}
 
@@ -95,10 +99,8 @@ FILES = [
          "it cannot be read: Input/output error"),
     file("an empty file", b"", "the file is empty: there is nothing to import"),
     file("white space only", b" \n\t ", "the file is empty: there is nothing to import"),
-    file("CSV", b"name,kind\na,b\n",
-         "this is not JSON: it must begin with [ (an array) or { (one document a line)"),
-    file("a JSON text", b'"x"',
-         "this is not JSON: it must begin with [ (an array) or { (one document a line)"),
+    file("no documents", b"some text\nand more\n", NEITHER),
+    file("a JSON text", b'"x"', NEITHER),
     file("UTF-16 with BOM", json.dumps([stripe()]).encode("utf-16"),
          "the file is not UTF-8 text (line 1): save it as UTF-8"),
     file("UTF-16 without BOM", json.dumps([stripe()]).encode("utf-16-le"),
@@ -140,6 +142,7 @@ SHAPE = [
     whole("null", b"[null]", "expected an object, found null"),
     whole("a number", b"[7]", "expected an object, found a number"),
     whole("an array in the array", b"[[]]", "expected an object, found an array"),
+    at("unknown object", stripe() | {"object": "sync"}, "object", "expected “credential” or “oauth_app”"),
     at("no properties", {"name": "a"}, "properties", "required"),
     at("properties in an array", {"properties": []}, "properties", "expected an object, found an array"),
     at("no kind", {"properties": {}}, "properties.kind", f"required. {KINDS}"),
@@ -197,7 +200,7 @@ VALUES = [
     at("id beyond 64 bits", of("github_app", installation_id=2**63), "properties.installation_id",
        "the number is too large: at most 9223372036854775807"),
     at("unknown choice", of("github_app", account_type="Team"), "properties.account_type",
-       "Value 'Team' is not a valid choice."),
+       "expected User or Organization"),
     at("text for a list", of("hubspot_oauth2", scopes="a b"), "properties.scopes",
        "expected an array of texts, found a text"),
     at("list of numbers", of("hubspot_oauth2", scopes=[1]), "properties.scopes",

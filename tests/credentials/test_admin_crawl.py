@@ -51,7 +51,9 @@ def core():
 
 @pytest.fixture
 def rows(core):
-    secret_of = {kind: {name: f"{name}-{core}" for name in FACTS[kind].secrets} for kind in KINDS}
+    secret_of = {
+        kind: {name: f"{FACTS[kind].begins}{name}-{core}" for name in FACTS[kind].secrets} for kind in KINDS
+    }
     secret_of["linear_oauth2"]["refresh_token"] = f"refresh_token-{core}"
     credentials = [make_credential(kind, **secret_of[kind]) for kind in KINDS]
     apps = [

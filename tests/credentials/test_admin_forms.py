@@ -71,7 +71,7 @@ def test_an_empty_secret_keeps_the_stored_one(admin_client, kind):
 @pytest.mark.parametrize("kind", WITH_SECRETS)
 def test_a_new_secret_replaces_the_old_one(admin_client, kind):
     credential = make_credential(kind)
-    fresh = {name: canary.make() for name in FACTS[kind].secrets}
+    fresh = {name: canary.make(FACTS[kind].begins) for name in FACTS[kind].secrets}
     response = admin_client.post(page(credential), shown(admin_client, credential, **fresh))
     assert response.status_code == 302, problems(response)
     stored = Credential.objects.get(pk=credential.pk)
@@ -131,7 +131,7 @@ def test_an_app_of_the_same_provider_can_be_chosen(admin_client, kind):
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if KINDS[kind].USES_OAUTH_APP])
 def test_an_app_of_another_provider_is_refused(admin_client, kind):
-    app = make_oauth_app("quickbooks")
+    app = make_oauth_app("quickbooks" if kind != "quickbooks_oauth2" else "linear")
     response = admin_client.post(add_page(kind), entries(kind, oauth_app=app.pk))
     assert "oauth_app" in problems(response)
     assert not Credential.objects.exists()

@@ -1,16 +1,27 @@
 """The model fields of properties, and the form fields that people type into."""
 
 import json
+import re
 
 import pytest
 from django.core.exceptions import ValidationError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from credentials.fields import HostField, JsonObjectField, ScopeField, StringListField, WholeNumberField
+from credentials.fields import (
+    HostField,
+    IdentifierField,
+    JsonObjectField,
+    ScopeField,
+    StringListField,
+    WholeNumberField,
+)
 from health.fields import PlainTextField
 
 HOST = HostField(pattern=r"[a-z0-9][a-z0-9-]{0,59}\.example\.com", suffix=".example.com")
+IDENTIFIER = IdentifierField(
+    pattern=r"[A-Z0-9_]{3,9}", says="Not an id.", endings=(".api.example.com",), written=str.upper
+)
 
 
 def refused(field, value):
@@ -103,7 +114,35 @@ def test_the_usual_mistake_is_answered_in_its_own_words():
     assert refused(field, "https://a.lightning.example.com/page") == ["This is another host."]
 
 
+@pytest.mark.parametrize(
+    "typed", ["ACME1", " acme1 ", "acme1.api.example.com", "https://Acme1.API.example.com/v1?x=1#y"]
+)
+def test_an_identifier_is_found_in_what_people_paste(typed):
+    assert IDENTIFIER.clean(typed, None) == "ACME1"
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["ac", "a" * 10, "acme-1", "acme/x", "acme\u017f", "ａｃｍｅ", "acme.evil.example", "https://acme@evil.example",
+     "acme.api.example.com.evil.example", "x.acme.api.example.com"],
+)  # fmt: skip
+def test_what_is_no_identifier_is_refused(typed):
+    assert refused(IDENTIFIER, typed) == ["Not an id."]
+
+
+@settings(deadline=None)
+@given(st.text(max_size=20), st.sampled_from(["", ".api.example.com", ".api.example.com/x", "https://"]))
+def test_whatever_is_typed_an_identifier_is_one_of_the_pattern_or_refused(text, rest):
+    try:
+        kept = IDENTIFIER.clean(rest + text if rest.endswith("//") else text + rest, None)
+    except ValidationError:
+        return
+    assert re.fullmatch(r"[A-Z0-9_]{3,9}", kept, re.ASCII)
+    assert IDENTIFIER.clean(kept, None) == kept
+
+
 def test_neither_hosts_nor_scopes_put_their_rules_into_migrations():
+    assert set(IDENTIFIER.deconstruct()[3]) <= {"max_length"}
     assert set(HOST.deconstruct()[3]) <= {"max_length"}
     assert ScopeField().deconstruct()[1:] == ("django.db.models.TextField", [], {"max_length": 2000})
 

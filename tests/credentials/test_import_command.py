@@ -62,7 +62,8 @@ def test_the_help_shows_an_example_on_a_line_of_its_own(command, database):
         (["export_credentials", "--kind", "stripe"], "invalid choice: 'stripe'"),
         (["export_credentials", "--provider", "amazon"], "invalid choice: 'amazon'"),
         (["export_credentials", "--status", "ok"], "invalid choice: 'ok'"),
-        (["export_credentials", "--format", "csv"], "invalid choice: 'csv'"),
+        (["export_credentials", "--format", "xlsx"], "invalid choice: 'xlsx'"),
+        (["import_credentials", "x", "--format", "xlsx"], "invalid choice: 'xlsx'"),
         (["import_credentials", "no\nsuch.json"], "No such file or directory"),
     ],
 )

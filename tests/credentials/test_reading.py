@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from credentials import reading
 from credentials.reading import MAX_DOCUMENT, Row, UnusableFile, read
+from credentials.text_stream import CHUNK
 
 scalars = (
     st.none()
@@ -36,12 +36,12 @@ class Pieces(io.BytesIO):
         return super().read(self.size)
 
 
-def rows(content, size=reading.CHUNK):
+def rows(content, size=CHUNK):
     content = content if isinstance(content, bytes) else content.encode()
     return list(read(Pieces(content, size)))
 
 
-def read_values(content, size=reading.CHUNK):
+def read_values(content, size=CHUNK):
     found = rows(content, size)
     assert not any(row.problem for row in found), found
     assert [row.number for row in found] == list(range(1, len(found) + 1))
@@ -177,6 +177,6 @@ def test_only_a_part_of_an_array_is_held():
     tracemalloc.start()
     try:
         assert sum(1 for _row in read(stream)) == 5_000
-        assert tracemalloc.get_traced_memory()[1] < 10 * reading.CHUNK
+        assert tracemalloc.get_traced_memory()[1] < 10 * CHUNK
     finally:
         tracemalloc.stop()

@@ -8,9 +8,10 @@ from django.core.management.base import CommandError, CommandParser
 from django.db.models import ProtectedError, RestrictedError
 from tqdm import tqdm
 
-from credentials import demo, transfer
+from credentials import batches, demo
 from credentials.documents import InvalidDocument
 from credentials.management import base
+from credentials.reading import Row
 
 
 class Command(base.Command):
@@ -55,14 +56,15 @@ was recorded of it in the audit trail stays."""
             ) from None
 
     def fill_more(self, scale: int) -> None:
-        """Import made-up documents."""
+        """Import made-up documents, as import_credentials does."""
         counts: Counter[str] = Counter()
-        for document in tqdm(demo.documents(scale, start=1_000), total=scale, disable=None):
-            try:
-                counts[transfer.import_document(document)] += 1
-            except InvalidDocument as error:
+        rows = (Row(n, one) for n, one in enumerate(demo.documents(scale, start=1_000), start=1))
+        for _row, result in tqdm(batches.import_rows(rows), total=scale, disable=None):
+            if isinstance(result, InvalidDocument):
                 counts["failed"] += 1
-                self.stderr.write(str(error))
+                self.stderr.write(str(result))
+            else:
+                counts[result] += 1
         self.stdout.write(", ".join(f"{word} {counts[word]}" for word in ("created", "unchanged", "failed")))
         if counts["failed"]:
             sys.exit(base.FAILED)

@@ -11,22 +11,23 @@ from django.core.management.base import CommandError, CommandParser
 from django.db import transaction
 from tqdm import tqdm
 
-from credentials import transfer
-from credentials.documents import InvalidDocument
+from credentials import batches
+from credentials.documents import InvalidDocument, Outcome
 from credentials.management import base
 from credentials.management.base import FAILED, USAGE
 from credentials.reading import Row, UnusableFile, read
 
 
 class Command(base.Command):
-    help = """Import credentials from a file of documents: a JSON array, or one JSON document a line.
+    help = """Import credentials and OAuth apps from a file of documents: a JSON array, one JSON document a
+line, or CSV with columns such as name, properties.kind, properties.secret, rate_limit.interval, metadata.
 
 A document that is there already is updated, or left alone where nothing differs; a masked secret keeps what
 is stored; a secret that was replaced meanwhile is not put back. So the same file can be imported again at any
 time.
 
   manage.py import_credentials credentials.json
-  manage.py import_credentials --dry-run --on-error skip credentials.json
+  manage.py import_credentials --dry-run --on-error skip credentials.csv
   other-tool --json | manage.py import_credentials -
 
 Exit status: 0, 1 where documents failed (each is named), 2 where the file cannot be used."""
@@ -41,12 +42,16 @@ Exit status: 0, 1 where documents failed (each is named), 2 where the file canno
             help="at a document that fails: stop there (default), or go on with the next",
         )
 
-    def handle(self, *, file: str, dry_run: bool, on_error: str, **options: Any) -> None:
+        parser.add_argument(
+            "--format", choices=["json", "csv"], help="how to read it (by default, its beginning tells)"
+        )
+
+    def handle(self, *, file: str, dry_run: bool, on_error: str, format: str | None, **options: Any) -> None:
         self.counts: Counter[str] = Counter()
         with _open(file) as stream:
             try:
                 with transaction.atomic() if dry_run else contextlib.nullcontext():
-                    self.import_rows(stream, stop=on_error == "stop")
+                    self.import_all(stream, format, stop=on_error == "stop")
                     if dry_run:
                         transaction.set_rollback(True)
             except UnusableFile as error:
@@ -61,33 +66,27 @@ Exit status: 0, 1 where documents failed (each is named), 2 where the file canno
         if self.counts["failed"]:
             sys.exit(FAILED)
 
-    def import_rows(self, stream: BinaryIO, *, stop: bool) -> None:
+    def import_all(self, stream: BinaryIO, format: str | None, *, stop: bool) -> None:
         """Import one row after the other, counting."""
         with tqdm(total=_size(stream), unit="B", unit_scale=True, disable=None) as bar:
-            for row in read(stream):
+            for row, result in batches.import_rows(read(stream, format)):
                 if bar.total:
                     bar.update(stream.tell() - bar.n)
-                if not self.import_row(row) and stop:
+                if not self.count(row, result) and stop:
                     self.say("stopped at the first failure; --on-error skip goes on with the next document")
                     return
 
-    def import_row(self, row: Row) -> bool:
-        """Import one row; returns whether that went well."""
-        found = [("", row.problem)] if row.problem else []
-        if not found:
-            try:
-                outcome = transfer.import_document(row.value)
-            except InvalidDocument as error:
-                found = error.problems
-        for path, message in found:
-            self.say(f"row {row.number}, {path}: {message}" if path else f"row {row.number}: {message}")
-        if found:
+    def count(self, row: Row, result: Outcome | InvalidDocument) -> bool:
+        """Say and count what came of a row; returns whether that went well."""
+        if isinstance(result, InvalidDocument):
+            for path, message in result.problems:
+                self.say(f"row {row.number}, {path}: {message}" if path else f"row {row.number}: {message}")
             self.counts["failed"] += 1
             return False
-        if outcome is transfer.Outcome.SUPERSEDED:
+        if result is Outcome.SUPERSEDED:
             self.say(f"row {row.number}: unchanged (superseded): a newer secret is stored")
-            outcome = transfer.Outcome.UNCHANGED
-        self.counts[outcome] += 1
+            result = Outcome.UNCHANGED
+        self.counts[result] += 1
         return True
 
     def say(self, message: str) -> None:
