@@ -105,7 +105,7 @@ class Component(models.Model):
     )
 
     objects = ComponentManager()
-    everything = models.Manager()
+    everything = models.Manager()  # noqa: DJ012 - a manager too
 
     class Meta:
         base_manager_name = "everything"

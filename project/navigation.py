@@ -82,6 +82,12 @@ UNFOLD: dict[str, Any] = {
                 "items": [
                     _link(_("Users"), "person", "admin:auth_user_changelist", "auth.view_user"),
                     _link(_("Groups"), "group", "admin:auth_group_changelist", "auth.view_group"),
+                    _link(
+                        _("Audit trail"),
+                        "policy",
+                        "admin:credentials_auditevent_changelist",
+                        "credentials.view_auditevent",
+                    ),
                 ],
             },
         ],

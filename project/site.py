@@ -5,10 +5,13 @@ from typing import Any
 from csp.constants import NONE, SELF
 from csp.decorators import csp_replace
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
 from django.utils.decorators import method_decorator
 from unfold.sites import UnfoldAdminSite
+
+from credentials import audit
 
 STRICT = {
     "default-src": [NONE],
@@ -26,6 +29,16 @@ class LanyardSite(UnfoldAdminSite):
     @method_decorator(csp_replace(STRICT))
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         return super().login(request, extra_context)
+
+    def password_change(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """One's own password; a new one leaves an event in the transaction of the change."""
+        with transaction.atomic():
+            response = super().password_change(request, extra_context)
+            if isinstance(response, HttpResponseRedirect):
+                audit.record("set_password", request.user, fields=["password"])  # type: ignore[arg-type]
+        return response
 
     def get_urls(self) -> list[Any]:
         """Without the redirect to a row's own page: it asks for no right, and every row's page is here."""

@@ -52,6 +52,23 @@ def flushing_passes_the_audit_triggers():
     operations.sql_flush = flush
 
 
+@pytest.fixture(autouse=True, scope="session")
+def roles_survive_flushing():
+    """Tests with real transactions also empty the table of roles, which a migration filled once."""
+    from django.apps import apps
+    from django.db.models.signals import post_migrate
+
+    from project import roles
+
+    def after_flush(**sent):
+        if "plan" not in sent:  # a migration has one
+            roles.establish()
+
+    post_migrate.connect(after_flush, sender=apps.get_app_config("auth"))
+    yield
+    post_migrate.disconnect(after_flush, sender=apps.get_app_config("auth"))
+
+
 @pytest.fixture(autouse=True)
 def somebody_acts(monkeypatch):
     """Tests change credentials in the name of a command; those about who acts open a context of their own."""

@@ -7,6 +7,9 @@ from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand
 from django.db import IntegrityError, transaction
 
+from credentials import audit
+from health.management.base import actor
+
 USERNAME = "admin"
 # Without letters and digits that look alike; 24 of them are 118 random bits.
 ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
@@ -29,7 +32,8 @@ def create_first_administrator() -> str | None:
         with transaction.atomic():
             if users.objects.filter(is_superuser=True, is_active=True).exists():
                 return None
-            users.objects.create_superuser(USERNAME, password=password)
+            user = users.objects.create_superuser(USERNAME, password=password)
+            audit.record("create", user, actor=actor())
     except IntegrityError:
         return None
     return password

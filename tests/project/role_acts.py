@@ -1,0 +1,178 @@
+"""Everything that changes something, sent straight to the server: no page is asked first what it offers.
+
+What a form must hold is looked up as a superuser, so that a refusal is one of the act and not of its form.
+"""
+
+from typing import Any
+
+from django.contrib.auth.models import Group, User
+from django.urls import reverse
+
+from tests.credentials import admin_pages
+from tests.project.role_cast import PASSWORD, rights
+
+PEOPLE = "admin:auth_user_changelist"
+GROUPS = "admin:auth_group_changelist"
+FRESH = "another-good-password-42"
+
+
+def _page(row: Any, action: str = "change") -> str:
+    return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_{action}", args=[row.pk])
+
+
+def _delete(cast: Any, row: Any) -> Any:
+    return cast.client.post(_page(row, "delete"), {"post": "yes"})
+
+
+def _selected(cast: Any, route: str, action: str, *rows: Any, query: str = "") -> Any:
+    data = {"action": action, "_selected_action": [row.pk for row in rows], "post": "yes"}
+    return cast.client.post(reverse(route) + query, data)
+
+
+def _change(cast: Any, row: Any, **values: Any) -> Any:
+    return cast.client.post(_page(row), admin_pages.shown(cast.root, row, **values))
+
+
+def _user(cast: Any, user: User | None, **values: Any) -> Any:
+    """Send the page of a user as it is, with some values changed."""
+    if user is None:
+        user = cast.other
+    data = {
+        **{name: getattr(user, name) for name in ("username", "first_name", "last_name", "email")},
+        **{name: "on" for name in ("is_active", "is_staff", "is_superuser") if getattr(user, name)},
+        "groups": [group.pk for group in user.groups.all()],
+        **values,
+    }
+    return cast.client.post(_page(user), {name: value for name, value in data.items() if value != ""})
+
+
+def _group(cast: Any, group: Group, name: str, *codenames: str) -> Any:
+    data = {"name": name, "permissions": [right.pk for right in rights(*codenames)]}
+    return cast.client.post(_page(group), data)
+
+
+def _pk(role: str) -> int:
+    return Group.objects.get(name=role).pk
+
+
+ACTS = {
+    # Credentials
+    "add a credential": lambda cast: cast.client.post(
+        admin_pages.add_page("github_app"), admin_pages.entries("github_app")
+    ),
+    "rename a credential": lambda cast: _change(cast, cast.credential, name="After"),
+    "replace a secret": lambda cast: _change(cast, cast.credential, secret="sk_test_fakeAfter"),
+    "change a destination": lambda cast: _change(
+        cast, cast.shop, shop_url="after.myshopify.com", access_token="shpat_fake_after"
+    ),
+    "change a rate limit": lambda cast: _change(cast, cast.credential, allowed_requests=7),
+    "delete a credential": lambda cast: _delete(cast, cast.credential),
+    "delete many credentials": lambda cast: _selected(
+        cast, "admin:credentials_credential_changelist", "delete_selected", cast.credential, cast.shop
+    ),
+    "restore a credential": lambda cast: _selected(
+        cast, "admin:credentials_credential_changelist", "restore", cast.deleted, query="?deleted=1"
+    ),
+    # OAuth apps
+    "add an app": lambda cast: cast.client.post(
+        admin_pages.ADD_APP,
+        {"name": "New", "provider": "hubspot", "client_id": "new", "client_secret": "fake", "scopes": "a"},
+    ),
+    "rename an app": lambda cast: _change(cast, cast.app, name="After"),
+    "replace the secret of an app": lambda cast: _change(cast, cast.app, client_secret="fake-after"),
+    "delete an app": lambda cast: _delete(cast, cast.app),
+    "delete many apps": lambda cast: _selected(
+        cast, "admin:credentials_oauthapp_changelist", "delete_selected", cast.app
+    ),
+    # Health
+    "report a status": lambda cast: cast.client.post(
+        reverse("admin:health_component_report", args=[cast.sync.pk]),
+        {"status": "sequin_intervention", "code": "broken"},
+    ),
+    "add a component": lambda cast: cast.client.post(
+        reverse("admin:health_component_add"), {"kind": "consumer", "name": "new"}
+    ),
+    "rename a component": lambda cast: cast.client.post(_page(cast.sync), {"name": "after"}),
+    "wire a component": lambda cast: cast.client.post(
+        _page(cast.sync), {"name": "orders", "depends_on": [str(cast.credential.component_id)]}
+    ),
+    "delete a component": lambda cast: _delete(cast, cast.sync),
+    "delete many components": lambda cast: _selected(
+        cast, "admin:health_component_changelist", "delete_selected", cast.sync, cast.target
+    ),
+    "delete a flip": lambda cast: _delete(cast, cast.flip),
+    "change a flip": lambda cast: cast.client.post(_page(cast.flip), {"note": "never happened"}),
+    "add a flip": lambda cast: cast.client.post(reverse("admin:health_flip_add"), {"note": "new"}),
+    "delete many flips": lambda cast: _selected(
+        cast, "admin:health_flip_changelist", "delete_selected", cast.flip
+    ),
+    # The audit trail
+    "add an event": lambda cast: cast.client.post(
+        reverse("admin:credentials_auditevent_add"), {"actor": "user:boss", "action": "create"}
+    ),
+    "change an event": lambda cast: cast.client.post(_page(cast.event), {"actor": "user:boss"}),
+    "delete an event": lambda cast: _delete(cast, cast.event),
+    "delete many events": lambda cast: _selected(
+        cast, "admin:credentials_auditevent_changelist", "delete_selected", cast.event
+    ),
+    # People
+    "change one's own password": lambda cast: cast.client.post(
+        reverse("admin:password_change"),
+        {"old_password": PASSWORD, "new_password1": FRESH, "new_password2": FRESH},
+    ),
+    "add a person": lambda cast: cast.client.post(
+        reverse("admin:auth_user_add"),
+        {"username": "new", "usable_password": "true", "password1": FRESH, "password2": FRESH},
+    ),
+    "correct a person's name": lambda cast: _user(cast, cast.other, first_name="Grace"),
+    "correct one's own name": lambda cast: _user(cast, cast.me, first_name="Grace"),
+    "give a role": lambda cast: _user(cast, cast.other, groups=[_pk("viewer"), _pk("operator")]),
+    "take a role": lambda cast: _user(cast, cast.other, groups=[]),
+    "shut a person out": lambda cast: _user(cast, cast.other, is_active=""),
+    "delete a person": lambda cast: _delete(cast, cast.other),
+    "delete many people": lambda cast: _selected(cast, PEOPLE, "delete_selected", cast.other),
+    "add a group of rights one has": lambda cast: cast.client.post(
+        reverse("admin:auth_group_add"),
+        {"name": "new", "permissions": [right.pk for right in rights("view_flip", "delete_oauthapp")]},
+    ),
+    "change a group": lambda cast: _group(cast, cast.shift, "day shift", "view_flip"),
+    "delete a group": lambda cast: _delete(cast, cast.shift),
+    "delete many groups": lambda cast: _selected(cast, GROUPS, "delete_selected", cast.shift),
+    # Raising rights
+    "rename a person": lambda cast: _user(cast, cast.other, username="somebody-else"),
+    "set another's password": lambda cast: cast.client.post(
+        reverse("admin:auth_user_password_change", args=[cast.other.pk]),
+        {"usable_password": "true", "password1": FRESH, "password2": FRESH},
+    ),
+    "set one's own password without the old one": lambda cast: cast.client.post(
+        reverse("admin:auth_user_password_change", args=[(cast.me or cast.other).pk]),
+        {"usable_password": "true", "password1": FRESH, "password2": FRESH},
+    ),
+    "make another a superuser": lambda cast: _user(cast, cast.other, is_superuser="on"),
+    "make oneself a superuser": lambda cast: _user(
+        cast, cast.me, is_superuser="on", user_permissions=[right.pk for right in rights("reveal_credential")]
+    ),
+    "take another role oneself": lambda cast: _user(cast, cast.me, groups=[_pk("auditor"), cast.shift.pk]),
+    "let another reveal": lambda cast: _user(
+        cast, cast.other, user_permissions=[right.pk for right in rights("reveal_credential")]
+    ),
+    "let another reveal through a group": lambda cast: _user(cast, cast.other, groups=[cast.vault.pk]),
+    "let a group reveal": lambda cast: _group(cast, cast.shift, "night shift", "reveal_credential"),
+    "add a group that reveals": lambda cast: cast.client.post(
+        reverse("admin:auth_group_add"),
+        {"name": "new", "permissions": [right.pk for right in rights("reveal_credential")]},
+    ),
+    "change a group that reveals": lambda cast: _group(cast, cast.vault, "vault", "view_flip"),
+    "delete a group that reveals": lambda cast: _delete(cast, cast.vault),
+    "change what a role may": lambda cast: _group(cast, Group.objects.get(name="viewer"), "viewer"),
+    "delete a role": lambda cast: _delete(cast, Group.objects.get(name="viewer")),
+    "delete many roles": lambda cast: _selected(
+        cast, GROUPS, "delete_selected", *Group.objects.filter(name__in=["viewer", "auditor"])
+    ),
+    "correct a superuser's name": lambda cast: _user(cast, cast.boss, first_name="Grace"),
+    "shut a superuser out": lambda cast: _user(cast, cast.boss, is_active=""),
+    "delete a superuser": lambda cast: _delete(cast, cast.boss),
+    "delete many people with a superuser": lambda cast: _selected(
+        cast, PEOPLE, "delete_selected", cast.other, cast.boss
+    ),
+}

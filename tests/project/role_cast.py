@@ -1,0 +1,90 @@
+"""Who and what the matrix of rights is tried with, and the whole state of the database to compare."""
+
+from types import SimpleNamespace
+from typing import Any
+
+from django.contrib.auth.models import Group, Permission, User
+from django.db import connection
+from django.test import Client
+
+from credentials.models import AuditEvent
+from health import reports
+from health.models import Component, Flip
+from project.roles import ROLES
+from tests.factories import make_credential, make_oauth_app
+
+PASSWORD = "only-for-tests-0123456789"
+# Kept by Django beside what people do.
+BESIDE = {"django_session", "django_admin_log", "django_content_type", "django_migrations"}
+
+
+def person(role: str, name: str = "me") -> User | None:
+    """Somebody of a role; None for the anonymous. "outsider" has all rights of an admin, and is no staff."""
+    if role == "anonymous":
+        return None
+    if role == "superuser":
+        return User.objects.create_superuser(name, password=PASSWORD)
+    user = User.objects.create_user(name, password=PASSWORD, is_staff=role != "outsider")
+    if role == "outsider":
+        role = "admin"
+    if role in ROLES:
+        user.groups.add(Group.objects.get(name=role))
+    return user
+
+
+def client_of(user: User | None) -> Client:
+    client = Client()
+    if user:
+        client.force_login(user)
+    return client
+
+
+def make_cast(role: str) -> SimpleNamespace:
+    """One of everything, and somebody of a role at the keyboard: `me`, `client`."""
+    me = person(role)
+    target = Component.objects.create(kind="target", name="orders-db")
+    sync = Component.objects.create(kind="sync", name="orders")
+    reports.report(target, "customer_intervention", actor="cli:cast@host", code="disk_full")
+    deleted = make_credential("stripe_key", name="Deleted")
+    deleted.delete()
+    shift, vault = Group.objects.create(name="night shift"), Group.objects.create(name="vault")
+    shift.permissions.set(rights("view_component"))
+    vault.permissions.set(rights("reveal_credential"))
+    return SimpleNamespace(
+        me=me,
+        client=client_of(me),
+        root=client_of(User.objects.create_superuser("root")),
+        boss=User.objects.create_superuser("boss"),
+        other=person("viewer", "other"),
+        credential=make_credential("stripe_key", name="Before"),
+        shop=make_credential("shopify_oauth2", shop_url="before.myshopify.com"),
+        app=make_oauth_app(name="Before"),
+        deleted=deleted,
+        sync=sync,
+        target=target,
+        flip=Flip.objects.get(component=target),
+        event=AuditEvent.objects.order_by("time", "pk").first(),
+        shift=shift,
+        vault=vault,
+    )
+
+
+def rights(*codenames: str) -> Any:
+    found = Permission.objects.filter(codename__in=codenames)
+    assert len(found) == len(codenames)
+    return found
+
+
+def state() -> dict[str, list[str]]:
+    """All rows of all tables, but for what Django keeps beside them."""
+    with connection.cursor() as cursor:
+        found = {}
+        for table in sorted(set(connection.introspection.table_names(cursor)) - BESIDE):
+            cursor.execute(f'SELECT * FROM "{table}"')
+            found[table] = sorted(map(repr, cursor.fetchall()))
+    return found
+
+
+def difference(before: dict[str, list[str]], after: dict[str, list[str]]) -> list[str]:
+    """The tables that differ."""
+    return [table for table in before if before[table] != after[table]]
