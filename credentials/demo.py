@@ -206,9 +206,8 @@ def _sync(customer: int, credentials: list[Credential], began: datetime) -> Comp
 
 def _grow_old(holders: list[OAuthApp | Credential], began: datetime) -> None:
     """Let the components be as old as their story."""
-    Component.objects.filter(pk__in=[holder.component_id for holder in holders]).update(
-        created_at=began, since=began, own_since=began
-    )
+    mine = [holder.component_id for holder in holders]
+    Component.objects.filter(pk__in=mine).update(created_at=began)
 
 
 def _tell(apps: dict[str, OAuthApp], credentials: list[Credential], began: datetime) -> int:

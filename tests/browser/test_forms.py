@@ -5,6 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from credentials.kinds import KINDS
 from credentials.models import Credential
 from tests import canary
 from tests.credentials.admin_pages import CATALOGUE, LIST, add_page, page
@@ -55,13 +56,13 @@ def test_the_catalogue_narrows_while_typing(phone):
     phone.keyboard.type(" nothing like this")
     expect(phone.get_by_text("No provider or kind has these words.")).to_be_visible()
     phone.get_by_label("Find a provider or kind").fill("")
-    expect(phone.locator("[data-kind]:visible")).to_have_count(9)
+    expect(phone.locator("[data-kind]:visible")).to_have_count(len(KINDS))
 
 
 def test_the_catalogue_works_without_scripts(open_page, administrator):
     view = open_page(administrator, java_script_enabled=False)
     view.goto(CATALOGUE)
-    expect(view.locator("[data-kind]")).to_have_count(9)
+    expect(view.locator("[data-kind]")).to_have_count(len(KINDS))
     expect(view.get_by_label("Find a provider or kind")).to_be_hidden()
 
 
