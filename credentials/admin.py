@@ -17,72 +17,13 @@ from polymorphic.admin import PolymorphicChildModelAdmin, PolymorphicParentModel
 from unfold.decorators import display
 
 from credentials import audit_admin, forms, kinds  # noqa: F401 - audit_admin registers its page
+from credentials.filters import DeletedFilter, KindFilter, ProviderFilter, ReadableFilter, StatusFilter
 from credentials.models import KEPT_FOR, Conflict, Credential, OAuthApp
 from credentials.models import properties as declared
 from credentials.sealing import SecretField, secret_fields
 from health.admin_base import ModelAdmin
 from health.models import Component
-from health.status import Status
 from health.templatetags.lanyard import badge, moment
-
-
-class ProviderFilter(admin.SimpleListFilter):
-    title = gettext_lazy("provider")
-    parameter_name = "provider"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return [(provider.key, provider.name) for provider in kinds.PROVIDERS.values()]
-
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        return queryset.filter(provider=self.value()) if self.value() else queryset
-
-
-class KindFilter(admin.SimpleListFilter):
-    title = gettext_lazy("kind")
-    parameter_name = "kind"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return [(name, f"{kind.PROVIDER.name}: {kind.LABEL}") for name, kind in kinds.KINDS.items()]
-
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        return queryset.filter(kind=self.value()) if self.value() else queryset
-
-
-class StatusFilter(admin.SimpleListFilter):
-    title = gettext_lazy("status")
-    parameter_name = "status"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return [*Status.choices, ("unchecked", _("Not checked yet"))]
-
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        if self.value() == "unchecked":
-            return queryset.filter(component__status=Status.HEALTHY, component__last_observed_at=None)
-        return queryset.filter(component__status=self.value()) if self.value() else queryset
-
-
-class ReadableFilter(admin.SimpleListFilter):
-    title = gettext_lazy("secrets")
-    parameter_name = "unreadable"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return [("1", _("Cannot be read"))]
-
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        return queryset.filter(unreadable=True) if self.value() else queryset
-
-
-class DeletedFilter(admin.SimpleListFilter):
-    """Shows the deleted ones, which are in no list otherwise. See CredentialAdmin.get_queryset."""
-
-    title = gettext_lazy("deleted")
-    parameter_name = "deleted"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return [("1", _("Deleted within %d days") % KEPT_FOR.days)]
-
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        return queryset.exclude(deleted_at=None) if self.value() else queryset
 
 
 class ForCredentials:
@@ -132,6 +73,10 @@ class CredentialAdmin(ForCredentials, PolymorphicParentModelAdmin, ModelAdmin):
         if request.GET.get("deleted") != "1":
             return super().get_queryset(request)
         return Credential.everything.non_polymorphic().exclude(deleted_at=None).order_by(*self.ordering)
+
+    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
+        """The text for finding is kept folded, because SQLite folds only ASCII."""
+        return super().get_search_results(request, queryset, search_term.casefold())
 
     def get_list_display_links(self, request: HttpRequest, list_display: Any) -> Any:
         """A deleted credential has no page."""

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy
 from unfold.decorators import display
 
 from credentials.models import AuditEvent, Credential, OAuthApp
-from health.admin_base import LONGEST_SEARCH, Listing, ModelAdmin
+from health.admin_base import Listing, ReadOnlyAdmin
 from health.templatetags.lanyard import moment
 
 # How each act reads. One that is not here yet reads as its own name.
@@ -126,7 +126,7 @@ def object_pages(events: list[AuditEvent], user: Any) -> dict[tuple[str, str], s
 
 
 @admin.register(AuditEvent)
-class AuditEventAdmin(ModelAdmin):
+class AuditEventAdmin(ReadOnlyAdmin):
     list_display = ("when", "actor", "act", "subject", "fields_shown", "reason_shown")
     list_filter = (ActionFilter, TypeFilter, RequestFilter)
     search_fields = ("actor", "object_label")
@@ -185,16 +185,3 @@ class AuditEventAdmin(ModelAdmin):
         if event is not None:
             event.page = object_pages([event], request.user).get((event.object_type, event.object_id), "")
         return event
-
-    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
-        # Not folded like the search of credentials: SQLite finds "Über" by no "über".
-        return super(ModelAdmin, self).get_search_results(request, queryset, search_term[:LONGEST_SEARCH])
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy
 from unfold.decorators import display
 
 from health import filters, views
-from health.admin_base import ModelAdmin
+from health.admin_base import ModelAdmin, ReadOnlyAdmin
 from health.forms import ComponentForm
 from health.models import Component, Flip, Note
 from health.templatetags.lanyard import badge, moment, status_badge
@@ -151,7 +151,7 @@ class ComponentAdmin(ModelAdmin):
 
 
 @admin.register(Flip)
-class FlipAdmin(ModelAdmin):
+class FlipAdmin(ReadOnlyAdmin):
     """History, for reading."""
 
     list_display = ("component_shown", "change", "happened", "why", "by")
@@ -193,12 +193,3 @@ class FlipAdmin(ModelAdmin):
     @display(description=gettext_lazy("by"), ordering="actor")
     def by(self, flip: Flip) -> str:
         return flip.actor or "–"
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False

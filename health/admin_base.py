@@ -28,6 +28,7 @@ __all__ = [
     "INPUT_CLASSES",
     "TEXTAREA_CLASSES",
     "ModelAdmin",
+    "ReadOnlyAdmin",
     "UnfoldAdminCheckboxSelectMultipleWidget",
     "UnfoldAdminIntegerFieldWidget",
     "UnfoldAdminMultipleAutocompleteWidget",
@@ -99,4 +100,17 @@ class ModelAdmin(UnfoldModelAdmin):
 
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
         # Each word is a condition of its own: a pasted page of text would be too many for the database.
-        return super().get_search_results(request, queryset, search_term[:LONGEST_SEARCH].casefold())
+        return super().get_search_results(request, queryset, search_term[:LONGEST_SEARCH])
+
+
+class ReadOnlyAdmin(ModelAdmin):
+    """A list of what is written by the code alone."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False

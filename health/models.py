@@ -48,6 +48,8 @@ class Component(models.Model):
         PROVIDER = "provider", _("Provider")
         PLATFORM = "platform", _("Platform")
 
+    # The times of which one is set as soon as anybody looked.
+    LOOKS = ("last_observed_at", "last_reported_at", "known_since")
     # Those that are components by themselves; the others belong to a row of another app.
     BY_THEMSELVES = (Kind.SYNC, Kind.CONSUMER, Kind.TARGET)
 
@@ -150,7 +152,7 @@ class Component(models.Model):
     @property
     def checked(self) -> bool:
         """Whether anybody ever looked at it or at what it depends on. If not, its status is a default."""
-        return any((self.last_observed_at, self.last_reported_at, self.known_since))
+        return any(getattr(self, name) for name in self.LOOKS)
 
     @property
     def heard_at(self) -> datetime | None:
