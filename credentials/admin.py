@@ -20,9 +20,9 @@ from credentials import audit_admin, forms, kinds  # noqa: F401 - audit_admin re
 from credentials.filters import DeletedFilter, KindFilter, ProviderFilter, ReadableFilter, StatusFilter
 from credentials.models import KEPT_FOR, Conflict, Credential, OAuthApp
 from credentials.models import properties as declared
+from credentials.models.secret_holder import users_of
 from credentials.sealing import SecretField, secret_fields
 from health.admin_base import ModelAdmin
-from health.models import Component
 from health.templatetags.lanyard import badge, moment
 
 
@@ -46,8 +46,7 @@ class ForCredentials:
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple:
         """One line for each credential: Django's would tell of its rows in other tables too."""
         _lines, _counts, perms_needed, _protected = super().get_deleted_objects(objs, request)  # type: ignore[misc]  # of the ModelAdmin
-        components = Component.objects.filter(dependencies__depends_on__in=[row.component_id for row in objs])
-        protected = [str(component) for component in components.distinct()[:20]]
+        protected = [str(component) for component in users_of(row.component_id for row in objs)[:20]]
         lines = [
             _("%(provider)s: %(name)s, with its secrets, rate limit and health")
             % {"provider": kinds.KINDS[row.kind].PROVIDER.name, "name": row.name}
@@ -307,6 +306,13 @@ class OAuthAppAdmin(SecretHolderAdmin):
     @display(description=gettext_lazy("status"), ordering="component__status")
     def status(self, app: OAuthApp) -> str:
         return badge(app.component)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple:
+        """Beside the credentials that name the app, those that use it as their provider's default."""
+        lines, counts, perms_needed, protected = super().get_deleted_objects(objs, request)
+        if not protected:
+            protected = [str(component) for component in users_of(row.component_id for row in objs)[:20]]
+        return lines, counts, perms_needed, protected
 
     @display(description=gettext_lazy("default"), ordering="is_default")
     def default(self, app: OAuthApp) -> str:

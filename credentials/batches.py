@@ -50,10 +50,20 @@ class Draft:
     new: tuple[Credential, Limit | None] | None
 
 
-def import_rows(rows: Iterable[Row]) -> Iterator[Result]:
-    """Import documents in their order; gives what came of each, when it is stored."""
+def import_rows(rows: Iterable[Row], *, dry_run: bool = False) -> Iterator[Result]:
+    """Import documents in their order; gives what came of each, when it is stored.
+
+    `dry_run` takes each batch back before the next is read, so that nobody waits for a long file: what a
+    document would find of an earlier batch, it does not find then.
+    """
     for batch in _batches(rows):
-        yield from _import_batch(batch)
+        if not dry_run:
+            yield from _import_batch(batch)
+            continue
+        with transaction.atomic():
+            results = list(_import_batch(batch))
+            transaction.set_rollback(True)
+        yield from results
 
 
 def _batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
@@ -110,7 +120,7 @@ def _insert(drafts: list[Draft]) -> bool:
     secrets = {key for draft in drafts for key in draft.keys if key[0] == "secret"}
     try:
         with transaction.atomic():
-            transfer.take_turns(digest for _secret, _name, digest in secrets)
+            declared.take_turns(digest for _secret, _name, digest in secrets)
             if _owners(secrets):
                 raise _NotNew
             insert([draft.new for draft in drafts if draft.new])

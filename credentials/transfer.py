@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from credentials import app_documents, kinds
@@ -74,7 +74,7 @@ def export(
 def _upsert(document: Mapping[str, Any], kind: type[Credential], properties: dict[str, Any]) -> Outcome:
     stored = _stored(document, kind, properties)
     if stored is None and not account_of(kind, properties):
-        take_turns(declared.digests(kind, properties).values())
+        declared.take_turns(declared.digests(kind, properties).values())
         stored = _stored(document, kind, properties)
     if stored is None:
         return _create(document, kind, properties)
@@ -133,20 +133,6 @@ def merge(
     credential.prepare()
     fresh = any(credential.fresh(name) for name in declared.secret_names(kind))
     return fresh or _comparable(credential) != before
-
-
-def take_turns(digests: Iterable[str]) -> None:
-    """Let one import at a time look for the row of a secret and create it: no constraint keeps out a second.
-
-    256 locks, whatever the number of secrets in one transaction. SQLite has one writer at a time anyway.
-    """
-    if connection.vendor != "postgresql":
-        return
-    keys = sorted({int(digest[:2], 16) for digest in digests})
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_advisory_xact_lock(%s, key) FROM unnest(%s::int[]) AS key", [LOCK_OF_IMPORTS, keys]
-        )
 
 
 def _stored(

@@ -8,7 +8,7 @@ from typing import Any
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import BadRequest, ValidationError
 from django.db import IntegrityError
-from django.db.models import ProtectedError, QuerySet
+from django.db.models import ProtectedError, QuerySet, RestrictedError
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin as UnfoldModelAdmin
 from unfold.views import ChangeList
@@ -88,14 +88,14 @@ class ModelAdmin(UnfoldModelAdmin):
                 raise BadRequest("A selected row has no key of this table.") from None
         try:
             return super().response_action(request, queryset)
-        except (ProtectedError, IntegrityError):
+        except (ProtectedError, RestrictedError, IntegrityError):
             # Somebody began to use a row just now. Asked again, Django names what uses it.
             return super().response_action(request, queryset)
 
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: dict | None = None) -> Any:
         try:
             return super().delete_view(request, object_id, extra_context)
-        except (ProtectedError, IntegrityError):
+        except (ProtectedError, RestrictedError, IntegrityError):
             return super().delete_view(request, object_id, extra_context)
 
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:

@@ -54,10 +54,30 @@ def prepare() -> None:
         if not settings.DEBUG and static_files_are_stale(Path(settings.STATIC_ROOT)):
             call_command("collectstatic", verbosity=0, interactive=False)
         call_command("first_administrator")
+        call_command("purge_credentials", verbosity=0)
+        from credentials.models.secret_holder import mark_unreadable
+
+        if lost := mark_unreadable():
+            sys.stdout.write(
+                f"{lost} rows hold secrets that no key in FERNET_KEYS opens: find them by filter.\n"
+            )
         connections.close_all()
     except Error as error:
         reason = str(error).strip().partition("\n")[0]
         fail(f"The database cannot be used: {reason}. Look at DATABASE_URL, and whether the server runs.")
+
+
+def refuse_new_keys_for_old_secrets() -> None:
+    """Ends where a database is here and its keys are not: with new ones, none of its secrets would open."""
+    given = any(
+        name in os.environ for name in ("FERNET_KEYS", "FERNET_KEYS_FILE", "ENV_FILE", "DATABASE_URL")
+    )
+    database = BASE_DIR / "db.sqlite3"
+    if not given and not dotenv.DEFAULT_PATH.exists() and database.exists() and database.stat().st_size:
+        fail(
+            "There is a database (db.sqlite3) but no .env, which holds the keys to its secrets."
+            " Put .env back, or move db.sqlite3 away to begin anew."
+        )
 
 
 def static_files_are_stale(root: Path) -> bool:
@@ -79,6 +99,7 @@ def main() -> None:
     os.umask(0o077)  # the database and its side files are for this user alone
     port = sys.argv[1] if len(sys.argv) > 1 else "8000"
     listener = listen(port)
+    refuse_new_keys_for_old_secrets()
     dotenv.main([])
     with Path("requirements.txt").open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from django.db import connection
+
 from credentials import audit
 from health.management.base import FAILED, USAGE, LanyardCommand, actor
 
@@ -12,5 +14,8 @@ class Command(LanyardCommand):
     """Every change is recorded as made by `cli:name@host`."""
 
     def execute(self, *args: Any, **options: Any) -> str | None:
-        with audit.acting(actor()):
-            return super().execute(*args, **options)
+        with audit.acting(actor()) as who:
+            result = super().execute(*args, **options)
+        if who.recorded and not connection.in_atomic_block:
+            audit.chain()
+        return result

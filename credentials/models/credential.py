@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, models, transaction
-from django.db.models import ProtectedError
 from django.db.models.fields.json import KeyTransform
 from django.urls import reverse
 from django.utils import timezone
@@ -19,7 +18,7 @@ from credentials import audit, json_values
 from credentials.models import properties as declared
 from credentials.models.oauth_app import OAuthApp
 from credentials.models.rate_limit import Limit, RateLimit
-from credentials.models.secret_holder import SecretHolder, SecretHolderQuerySet
+from credentials.models.secret_holder import SecretHolder, SecretHolderQuerySet, refuse_in_use
 from health import wiring
 from health.fields import PlainTextField
 from health.models import Component
@@ -36,10 +35,6 @@ USED_AT_MOST_EVERY = timedelta(minutes=1)
 SEARCH_LENGTH = 4_000
 # How long a deleted credential can be brought back.
 KEPT_FOR = timedelta(days=7)
-
-
-class InUse(ProtectedError):
-    """Something still depends on what should be deleted: `protected_objects` are the components that do."""
 
 
 class CredentialQuerySet(SecretHolderQuerySet["Credential"], PolymorphicQuerySet["Credential", "Credential"]):
@@ -348,17 +343,19 @@ class Credential(SecretHolder, PolymorphicModel):
 
         Raises InUse while a sync depends on it, and Conflict as save() does.
         """
-        users = list(self.component.dependants.order_by("kind", "name"))
-        if users:
-            names = ", ".join(map(str, users[:5]))
-            raise InUse(_("%(name)s is in use: %(users)s.") % {"name": self, "users": names}, set(users))
+        refuse_in_use([self.component_id])
         with transaction.atomic():
             self.deleted_at = timezone.now()
             self.save(update_fields=["deleted_at"])
         return 1, {Credential._meta.label: 1}
 
     def restore(self) -> None:
-        """Bring a deleted credential back. Raises ValidationError where its account has another by now."""
+        """Bring a deleted credential back.
+
+        Raises ValidationError where its account has another one by now, or where its time is over.
+        """
+        if self.deleted_at and timezone.now() - self.deleted_at > KEPT_FOR:
+            raise ValidationError(_("It was deleted more than %d days ago.") % KEPT_FOR.days)
         with transaction.atomic():
             self.deleted_at = None
             self.save(update_fields=["deleted_at"])

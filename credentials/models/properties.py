@@ -7,13 +7,16 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from django.core.exceptions import ValidationError
-from django.db import models
+from django.db import connection, models
 from django.utils.translation import gettext as _
 
 from credentials.fields import JsonObjectField, StringListField
 from credentials.json_values import BadNumber, shown, type_name
 from credentials.models.fingerprint import Fingerprint
 from credentials.sealing import MASK, Fresh, SecretField, fingerprint, secret_fields
+
+# A number of our own among PostgreSQL's advisory locks.
+LOCK_OF_SECRETS = 0x6C616E78
 
 if TYPE_CHECKING:
     from credentials.models.credential import Credential
@@ -165,7 +168,23 @@ def holding_same_secret(
     credential: "Credential", among: "models.QuerySet[Credential]"
 ) -> "Credential | None":
     """A credential that holds a secret which this one is about to take."""
-    return holder(_fresh_digests(credential), among, current=True)
+    held = _fresh_digests(credential)
+    take_turns(held.values())
+    return holder(held, among, current=True)
+
+
+def take_turns(digests: Iterable[str]) -> None:
+    """Let one transaction at a time look for the row of a secret and create it: no constraint does.
+
+    256 locks, whatever the number of secrets in one transaction. SQLite has one writer at a time anyway.
+    """
+    if connection.vendor != "postgresql":
+        return
+    keys = sorted({int(digest[:2], 16) for digest in digests})
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock(%s, key) FROM unnest(%s::int[]) AS key", [LOCK_OF_SECRETS, keys]
+        )
 
 
 def _fresh_digests(credential: "Credential") -> dict[str, str]:

@@ -5,14 +5,16 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Self, cast
 
+from django.apps import apps
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
+from django.db.models import ProtectedError
 from django.utils.translation import gettext_lazy as _
 
 from credentials import audit
 from credentials.fields import JsonObjectField
 from credentials.models.fingerprint import Fingerprint
-from credentials.sealing import Cleared, Fresh, Sealed, SecretField, fingerprint, secret_fields
+from credentials.sealing import Cleared, Fresh, Sealed, SecretField, fingerprint, keyring, secret_fields
 from health.models import Component
 
 # Kept by the code beside people's edits: writing them is no edit, and makes nobody's form out of date.
@@ -21,6 +23,25 @@ MAINTAINED = {"last_used_at", "unreadable"}
 
 class Conflict(Exception):
     """The row was changed or deleted by somebody else since it was loaded. Load it again, then change it."""
+
+
+class InUse(ProtectedError):
+    """Something still depends on what should be deleted: `protected_objects` are the components that do."""
+
+
+def users_of(components: Iterable[uuid.UUID]) -> models.QuerySet[Component]:
+    """The components that depend on any of these, and are none of them."""
+    ids = list(components)
+    found = Component.objects.filter(dependencies__depends_on__in=ids).exclude(pk__in=ids)
+    return found.distinct().order_by("kind", "name")
+
+
+def refuse_in_use(components: Iterable[uuid.UUID]) -> None:
+    """Raise InUse where something depends on these components."""
+    users = list(users_of(components)[:20])
+    if users:
+        names = ", ".join(map(str, users[:5]))
+        raise InUse(_("It is in use: %(users)s.") % {"users": names}, set(users))
 
 
 class SecretHolderQuerySet(models.QuerySet):
@@ -69,6 +90,7 @@ class SecretHolderQuerySet(models.QuerySet):
         """Delete the rows with what belongs to them: components and fingerprints."""
         with transaction.atomic(self.db):
             owned = list(self.values_list("id", "component_id", "name"))
+            refuse_in_use(component for _row, component, _name in owned)
             audit.record_all(
                 audit.event("delete", self.model(id=row, name=name)) for row, _component, name in owned
             )
@@ -87,6 +109,23 @@ class SecretHolderQuerySet(models.QuerySet):
         found = sorted(guarded & set(names))
         if found:
             raise TypeError(f"{verb} cannot seal {', '.join(found)}: assign the secret and call save().")
+
+
+def mark_unreadable() -> int:
+    """Mark the rows with a secret whose key is not in FERNET_KEYS; returns how many were not marked yet."""
+    marked = 0
+    for model in apps.get_models():
+        if not issubclass(model, SecretHolder):
+            continue
+        lost = models.Q()
+        for field in secret_fields(model):
+            sealed = models.Q(**{f"{field.key_name}__gt": ""})
+            lost |= sealed & ~models.Q(**{f"{field.key_name}__in": list(keyring())})
+        if lost:
+            rows: models.QuerySet = models.QuerySet(model).filter(lost).values("pk")
+            unmarked = model._root_rows().filter(pk__in=rows, unreadable=False)
+            marked += models.QuerySet.update(unmarked, unreadable=True)
+    return marked
 
 
 def forget(owned: list[tuple[uuid.UUID, uuid.UUID]]) -> None:
@@ -161,6 +200,7 @@ class SecretHolder(models.Model):
         """Delete the row with its component and fingerprints."""
         owned = [(self.id, self.component_id)]
         with transaction.atomic(kwargs.get("using")):
+            refuse_in_use([self.component_id])
             audit.record("delete", self)
             result = super().delete(*args, **kwargs)
             forget(owned)
@@ -388,4 +428,4 @@ class SecretHolder(models.Model):
     def holding(cls, text: str) -> models.QuerySet[Self]:
         """The rows that hold or once held this secret, found by its fingerprint."""
         owners = Fingerprint.objects.filter(digest=fingerprint(text)).values("owner")
-        return cls._default_manager.filter(id__in=owners)
+        return cls._base_manager.filter(id__in=owners)

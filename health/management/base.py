@@ -45,7 +45,9 @@ class LanyardCommand(BaseCommand):
                 f"The database answered: {line}. Is it running, and migrated (manage.py migrate)?",
                 returncode=USAGE,
             ) from None
-        except BrokenPipeError:
+        except OSError as error:
+            if not isinstance(error, BrokenPipeError):
+                raise CommandError(f"{error.strerror or error}", returncode=USAGE) from None
             # `| head` closed the pipe: that is how it ends, not a failure.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(0)

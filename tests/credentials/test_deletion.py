@@ -5,7 +5,7 @@ from django.core.exceptions import ValidationError
 from django.core.management import call_command
 from django.utils import timezone
 
-from credentials.models import KEPT_FOR, AuditEvent, Credential, Fingerprint, InUse, RateLimit
+from credentials.models import KEPT_FOR, AuditEvent, Credential, Fingerprint, InUse, OAuthApp, RateLimit
 from health.models import Component
 from tests.factories import make_credential, make_oauth_app
 
@@ -95,3 +95,39 @@ def test_the_purge_takes_what_is_older_than_seven_days_and_nothing_else(capsys):
     assert not Fingerprint.objects.of(due.pk).exists()
     assert set(RateLimit.objects.values_list("credential_id", flat=True)) == {kept.pk, alive.pk}
     assert not Component.everything.filter(pk=due.component_id).exists()
+
+
+def test_after_seven_days_it_does_not_come_back_even_where_nothing_purged_it():
+    credential = make_credential()
+    credential.delete()
+    age(credential, KEPT_FOR.days + 1)
+    with pytest.raises(ValidationError, match="more than 7 days ago"):
+        Credential.everything.get(pk=credential.pk).restore()
+    assert not Credential.objects.exists()
+
+
+def test_a_leaked_key_is_found_in_a_deleted_credential_too():
+    credential = make_credential(secret="sk_test_leaked")
+    credential.delete()
+    assert Credential.holding("sk_test_leaked").get() == credential
+
+
+@pytest.mark.parametrize("several", [True, False])
+def test_a_default_app_that_credentials_use_without_naming_it_stays(several):
+    app = make_oauth_app("hubspot", is_default=True)
+    make_credential("hubspot_oauth2", name="Arrakis")
+    with pytest.raises(InUse, match="Credential Arrakis"):
+        OAuthApp.objects.filter(pk=app.pk).delete() if several else app.delete()
+    assert OAuthApp.objects.get() == app
+
+
+@pytest.mark.parametrize("by_action", [True, False])
+def test_the_page_of_such_an_app_names_who_uses_it_and_deletes_nothing(admin_client, by_action):
+    app = make_oauth_app("hubspot", is_default=True)
+    make_credential("hubspot_oauth2", name="Arrakis")
+    address = "/admin/credentials/oauthapp/" if by_action else f"/admin/credentials/oauthapp/{app.pk}/delete/"
+    chosen = {"action": "delete_selected", "_selected_action": [app.pk]} if by_action else {}
+    for more in ({}, {"post": "yes"}):
+        answer = admin_client.post(address, {**chosen, **more})
+        assert answer.status_code < 500
+    assert OAuthApp.objects.get() == app

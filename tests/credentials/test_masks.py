@@ -187,3 +187,11 @@ def test_every_secret_that_passes_is_used_as_it_was_saved(text, the_credential):
 @pytest.fixture
 def the_credential(db):
     return make_credential("checkout_champ_password").pk
+
+
+@pytest.mark.parametrize("part", [*"*•.…-_| x", "sk_", "...", "***a", "a..."])
+def test_no_text_takes_long_to_judge(part):
+    # A text that makes an expression go back over itself would keep this from ending.
+    many = (part * 8192)[:8000]
+    for text in (many, many + "a" * 40, "a" + many + "!"):
+        problem(text, max_length=8192, multiline=True)

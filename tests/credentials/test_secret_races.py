@@ -5,6 +5,7 @@ import sys
 import threading
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.db import connection
 
 from credentials.kinds import KINDS
@@ -157,3 +158,25 @@ def test_a_reader_never_sees_half_of_a_replacement():
     at_once(lambda run: run(), [(read,), (read,), (write,)])
     assert errors == [] and len(seen) > 1
     assert not Credential.objects.filter(unreadable=True).exists()
+
+
+def add_key(text, barrier, outcomes):
+    try:
+        credential = KINDS["stripe_key"].from_properties({"name": "Twice", "secret": text, "test": True})
+        barrier.wait(30)
+        try:
+            credential.save()
+            outcomes.append("stored")
+        except ValidationError:
+            outcomes.append("refused")
+    except Exception as error:  # noqa: BLE001
+        outcomes.append(repr(error))
+    finally:
+        connection.close()
+
+
+def test_of_many_who_store_the_same_key_at_once_one_wins():
+    barrier, outcomes = threading.Barrier(4), []
+    at_once(add_key, [("sk_test_the_same_key", barrier, outcomes)] * 4)
+    assert sorted(outcomes) == ["refused"] * 3 + ["stored"]
+    assert Credential.objects.count() == 1

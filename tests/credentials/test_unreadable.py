@@ -173,3 +173,17 @@ def test_another_secret_key_changes_nothing(settings):
     settings.SECRET_KEY = OTHER
     loaded = Credential.objects.get(pk=credential.pk)
     assert loaded.secret.use(loaded.destination()) == "sk_test_one"
+
+
+def test_rows_whose_key_is_gone_are_marked_all_at_once(settings):
+    from credentials.models.secret_holder import mark_unreadable
+
+    for kind in KINDS:
+        make_credential(kind)
+    make_oauth_app("hubspot")
+    sealed = sum(1 for kind in KINDS if kind != "github_app")
+    assert mark_unreadable() == 0
+    settings.FERNET_KEYS = ["another-key-" + "x" * 40]
+    assert mark_unreadable() == sealed + 1
+    assert Credential.objects.filter(unreadable=True).count() == sealed
+    assert mark_unreadable() == 0

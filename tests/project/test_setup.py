@@ -201,3 +201,17 @@ def test_the_network_cannot_be_reached():
 def test_this_machine_can_be_reached():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         socket.create_connection(listener.getsockname()).close()
+
+
+def test_a_database_without_its_keys_is_not_given_new_ones(tmp_path, monkeypatch, capsys):
+    for name in ("FERNET_KEYS", "FERNET_KEYS_FILE", "ENV_FILE", "DATABASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(launch, "BASE_DIR", tmp_path)
+    monkeypatch.setattr(dotenv, "DEFAULT_PATH", tmp_path / ".env")
+    launch.refuse_new_keys_for_old_secrets()  # nothing there yet
+    (tmp_path / "db.sqlite3").write_bytes(b"rows")
+    with pytest.raises(SystemExit) as stop:
+        launch.refuse_new_keys_for_old_secrets()
+    assert stop.value.code == 2 and "Put .env back" in capsys.readouterr().err
+    (tmp_path / ".env").write_text("FERNET_KEYS=x")
+    launch.refuse_new_keys_for_old_secrets()

@@ -8,7 +8,6 @@ from collections import Counter
 from typing import Any, BinaryIO
 
 from django.core.management.base import CommandError, CommandParser
-from django.db import transaction
 from tqdm import tqdm
 
 from credentials import batches
@@ -50,10 +49,7 @@ Exit status: 0, 1 where documents failed (each is named), 2 where the file canno
         self.counts: Counter[str] = Counter()
         with _open(file) as stream:
             try:
-                with transaction.atomic() if dry_run else contextlib.nullcontext():
-                    self.import_all(stream, format, stop=on_error == "stop")
-                    if dry_run:
-                        transaction.set_rollback(True)
+                self.import_all(stream, format, stop=on_error == "stop", dry_run=dry_run)
             except UnusableFile as error:
                 raise CommandError(f"{file}: {error}", returncode=USAGE) from None
             except KeyboardInterrupt:
@@ -66,10 +62,10 @@ Exit status: 0, 1 where documents failed (each is named), 2 where the file canno
         if self.counts["failed"]:
             sys.exit(FAILED)
 
-    def import_all(self, stream: BinaryIO, format: str | None, *, stop: bool) -> None:
+    def import_all(self, stream: BinaryIO, format: str | None, *, stop: bool, dry_run: bool) -> None:
         """Import one row after the other, counting."""
         with tqdm(total=_size(stream), unit="B", unit_scale=True, disable=None) as bar:
-            for row, result in batches.import_rows(read(stream, format)):
+            for row, result in batches.import_rows(read(stream, format), dry_run=dry_run):
                 if bar.total:
                     bar.update(stream.tell() - bar.n)
                 if not self.count(row, result) and stop:

@@ -25,4 +25,6 @@ Their secrets go with them. Until then they can be brought back. Run it once a d
         if dry_run:
             self.stdout.write(f"due {due.count()} (dry run: nothing was removed)")
         else:
-            self.stdout.write(f"removed {due.purge()}")
+            removed = due.purge()
+            if removed or options["verbosity"]:
+                self.stdout.write(f"removed {removed}")
