@@ -26,6 +26,11 @@ from health.admin_base import ModelAdmin
 from health.templatetags.lanyard import badge, moment
 
 
+def shortened(account: str) -> str:
+    """An account as a list has room for it: the middle of a long one is left out."""
+    return account if len(account) <= 40 else f"{account[:24]}…{account[-12:]}"
+
+
 class ForCredentials:
     """Rights on credentials are given once, for all kinds together."""
 
@@ -106,7 +111,7 @@ class CredentialAdmin(ForCredentials, PolymorphicParentModelAdmin, ModelAdmin):
 
     @display(description=gettext_lazy("name"), ordering="name", header=True)
     def title(self, credential: Credential) -> list:
-        return [credential.name, credential.account or _("account not known yet")]
+        return [credential.name, shortened(credential.account or _("account not known yet"))]
 
     @display(description=gettext_lazy("provider"), ordering="provider", header=True)
     def way_in(self, credential: Credential) -> list:
@@ -122,7 +127,7 @@ class CredentialAdmin(ForCredentials, PolymorphicParentModelAdmin, ModelAdmin):
 
     @display(description=gettext_lazy("rate limit"))
     def limit(self, credential: Credential) -> str:
-        return credential.rate_limit.words
+        return format_html('<span class="whole">{}</span>', credential.rate_limit.words)
 
     @display(description=gettext_lazy("updated"), ordering="updated_at")
     def updated(self, credential: Credential) -> str:
