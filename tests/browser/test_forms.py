@@ -106,6 +106,7 @@ def test_a_conflict_leads_to_what_is_stored(phone):
     other.name = "Theirs"
     other.save()
     phone.locator("[name=_save]").click()
+    expect(phone.get_by_role("link", name="load what is stored")).to_be_visible()
     assert phone.evaluate("document.documentElement.scrollWidth") <= 360
     phone.once("dialog", lambda dialog: dialog.accept())
     phone.get_by_role("link", name="load what is stored").click()
