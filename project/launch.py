@@ -107,7 +107,7 @@ def main() -> None:
     sys.stdout.write(
         f"\nLanyard is at http://{ADDRESS}:{port}  (Ctrl-C stops it)\n"
         "Next: sign in as admin, then import the example:"
-        " .venv/bin/python manage.py import_credentials FILE\n"
+        " .venv/bin/python manage.py import_credentials tests/data/credentials.json\n"
     )
     sys.stdout.flush()
     listener.set_inheritable(True)
