@@ -6,7 +6,7 @@ from django.apps import apps
 from django.core import checks
 from fernet_fields import EncryptedField
 
-from credentials.models import Credential, kinds
+from credentials.models import AccessToken, Credential, kinds
 from credentials.models.secret_holder import SecretHolder
 from credentials.sealing import SecretField
 
@@ -27,7 +27,7 @@ def check_secrets(**kwargs: Any) -> list[checks.Error]:
                         id="credentials.E001",
                     )
                 )
-            elif isinstance(field, SecretField) and not issubclass(model, SecretHolder):
+            elif isinstance(field, SecretField) and not issubclass(model, (SecretHolder, AccessToken)):
                 errors.append(
                     checks.Error(
                         "A SecretField stands on a model that is no SecretHolder.",

@@ -196,6 +196,11 @@ CODES: dict[str, Code] = {
         _("Another worker is refreshing the token."),
         _("Nothing to do: it is tried again."),
     ),
+    "deleted": Code(
+        Weight.INCONCLUSIVE,
+        _("The credential was deleted, so its secret is not used."),
+        _("Restore it first, if it should be used again."),
+    ),
     # --- the provider's -------------------------------------------------------------------------------------
     "provider_outage": Code(
         Weight.SOFT,

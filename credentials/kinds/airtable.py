@@ -1,15 +1,22 @@
 """Airtable: https://airtable.com/developers/web/api/oauth-reference"""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext_lazy as _
 
+from credentials.answers import Rule
+from credentials.exchange import Answer, Call
 from credentials.fields import ScopeField
+from credentials.kinds.common import refresh_call
 from credentials.kinds.provider import Provider
 from credentials.models.credential import Credential, Values
 from credentials.models.rate_limit import SECOND, Limit
 from credentials.sealing import SecretField
 from health.fields import PlainTextField
+
+if TYPE_CHECKING:
+    from credentials.models.oauth_app import OAuthApp
 
 PROVIDER = Provider(
     key="airtable",
@@ -28,6 +35,15 @@ class AirtableOAuth2(Credential):
     HELP_URL = "https://airtable.com/developers/web/guides/oauth-integrations"
     PROPERTIES = ("airtable_uid", "refresh_token", "scope")
     USES_OAUTH_APP = True
+    API_HOST = "api.airtable.com"
+    SIGN_IN_HOST = "airtable.com"
+    REFRESHES_WITH = "refresh_token"
+    # https://airtable.com/developers/web/api/errors
+    RULES = (
+        Rule("quota_exhausted", status=(429,), sign=("public_api_billing_limit_exceeded",)),
+        Rule("insufficient_scope", status=(403,)),
+    )
+    TOKEN_RULES = (Rule("oauth_app_rejected", sign=("invalid_client", "unauthorized_client")),)
 
     airtable_uid = PlainTextField(
         _("Airtable user id"),
@@ -45,6 +61,23 @@ class AirtableOAuth2(Credential):
     @classmethod
     def account_of(cls, properties: Values, answer: Values | None) -> str | None:
         return (answer or {}).get("id") or properties.get("airtable_uid")
+
+    def token_call(self, app: "OAuthApp") -> Call:
+        return refresh_call(self, app, "https://airtable.com/oauth2/v1/token", basic=True)
+
+    def probe_call(self) -> Call:
+        return Call("GET", self.at("/v0/meta/whoami"))
+
+    def facts(self, answer: Answer) -> Mapping[str, Any] | None:
+        found = super().facts(answer)
+        return found if found and str(found.get("id", "")).startswith("usr") else None
+
+    def granted(self, facts: Mapping[str, Any]) -> frozenset[str] | None:
+        return frozenset(facts["scopes"]) if isinstance(facts.get("scopes"), list) else None
+
+    def wait(self, answer: Answer) -> float | None:
+        # After a refusal nothing is answered for 30 seconds, whatever is asked.
+        return super().wait(answer) or 30.0
 
     @classmethod
     def default_limit(cls, properties: Values) -> Limit:

@@ -1,13 +1,18 @@
 """Auth0: https://auth0.com/docs/api/management/v2"""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
+from credentials import answers
+from credentials.answers import Rule
+from credentials.exchange import Answer, Call
 from credentials.fields import HostField, ScopeField
-from credentials.kinds.common import joined, repeated
+from credentials.kinds.common import client_credentials_call, joined, repeated
 from credentials.kinds.provider import Provider
+from credentials.models.access import Quota, whole
 from credentials.models.credential import Credential, Values
 from credentials.models.rate_limit import SECOND, Limit
 from credentials.sealing import SecretField
@@ -40,6 +45,19 @@ class Auth0ClientCredentials(Credential):
     )
     PROPERTIES = ("domain", "client_id", "client_secret", "audience", "scope")
     DESTINATION = ("domain",)
+    TOKEN_LIFETIME = 24 * 3600
+    # https://auth0.com/docs/api/management/v2 (common errors)
+    RULES = (
+        Rule("insufficient_scope", status=(403,), sign=("insufficient_scope",), says=("scope",)),
+        Rule("suspended", says=("tenant is disabled", "blocked", "suspended")),
+        Rule("account_missing", status=(404,)),
+    )
+    TOKEN_RULES = (
+        Rule("insufficient_scope", status=(403,), sign=("access_denied",), says=("grant", "audience")),
+        Rule("client_rejected", sign=("unauthorized_client", "invalid_client")),
+        Rule("client_rejected", status=(401,)),
+        Rule("account_missing", status=(404,)),
+    )
 
     domain = HostField(
         _("domain"),
@@ -76,6 +94,32 @@ class Auth0ClientCredentials(Credential):
     @classmethod
     def account_of(cls, properties: Values, answer: Values | None) -> str | None:
         return joined(properties.get("domain"), properties.get("client_id"))
+
+    def api_host(self) -> str:
+        return self.domain
+
+    def exchanges(self) -> bool:
+        return True
+
+    def token_call(self, app: Any) -> Call:
+        secret = self.client_secret.use(self.destination())
+        audience = self.audience or f"https://{self.domain}/api/v2/"
+        return client_credentials_call(self.at("/oauth/token"), self.client_id, secret, audience=audience)
+
+    def probe_call(self) -> Call:
+        return Call("GET", self.at("/api/v2/users"), params={"per_page": "1", "fields": "user_id"})
+
+    def facts(self, answer: Answer) -> Mapping[str, Any] | None:
+        # A list of users; the account is the tenant that was asked.
+        return {} if isinstance(answer.json, list) else None
+
+    def wait(self, answer: Answer) -> float | None:
+        return super().wait(answer) or answers.until(answer, "X-RateLimit-Reset")
+
+    def quota(self, answer: Answer) -> Quota | None:
+        allowed = whole(answer.header("X-RateLimit-Limit"))
+        # What the bucket holds; how fast it fills is not said.
+        return Quota(allowed, None, whole(answer.header("X-RateLimit-Remaining"))) if allowed else None
 
     @classmethod
     def default_limit(cls, properties: Values) -> Limit:

@@ -1,9 +1,14 @@
 """Checkout Champ, formerly Konnektive: https://help.checkoutchamp.com"""
 
+from collections.abc import Mapping
 from typing import Any
+from urllib.parse import parse_qsl
 
+import requests
 from django.utils.translation import gettext_lazy as _
 
+from credentials.answers import Rule
+from credentials.exchange import Answer, Call
 from credentials.kinds.provider import Provider
 from credentials.models.credential import Credential, Values
 from credentials.models.rate_limit import SECOND, Limit
@@ -26,6 +31,16 @@ class CheckoutChampPassword(Credential):
     SUMMARY = _("The login of an API user. Our addresses must be on that user's list of allowed ones.")
     HELP_URL = PROVIDER.docs_url
     PROPERTIES = ("login_id", "password")
+    API_HOST = "api.checkoutchamp.com"
+    # Failures come with status 200 and a message, whose texts are not published: these are words in them.
+    RULES = (
+        Rule("address_not_allowed", says=("whitelist", "white list", "ip address", "not allowed ip")),
+        Rule("insufficient_scope", says=("endpoint", "not permitted", "permission", "access denied")),
+        Rule("suspended", says=("disabled", "inactive", "suspended", "locked")),
+        Rule("revoked", says=("login", "password", "credential", "authenticat", "unauthorized")),
+        Rule("rate_limited", says=("rate limit", "too many requests")),
+        Rule("unclassified", sign=("error",)),
+    )
 
     login_id = PlainTextField(
         _("login id"), help_text=_("The login of an API user (Admin, Users), not of a person.")
@@ -41,6 +56,22 @@ class CheckoutChampPassword(Credential):
     @classmethod
     def account_of(cls, properties: Values, answer: Values | None) -> str | None:
         return properties.get("login_id")
+
+    def authenticate(self, request: requests.PreparedRequest, token: str) -> None:
+        # In the form: the same in the address would end up in logs.
+        body = request.body.decode() if isinstance(request.body, bytes) else request.body
+        fields = parse_qsl(str(body or ""), keep_blank_values=True)
+        signed = [("loginId", self.login_id), ("password", self.password.use(self.destination()))]
+        request.headers.pop("Content-Type", None)
+        request.prepare_body([*fields, *signed], None)
+
+    def probe_call(self) -> Call:
+        return Call("POST", self.at("/campaign/query/"), form={"resultsPerPage": "1"})
+
+    def facts(self, answer: Answer) -> Mapping[str, Any] | None:
+        found = super().facts(answer)
+        # Each API user belongs to one installation: that it may sign in says whose it is.
+        return {} if found and found.get("result") == "SUCCESS" else None
 
     @classmethod
     def default_limit(cls, properties: Values) -> Limit:

@@ -1,11 +1,37 @@
 """What several kinds say alike."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext as _
 
+from credentials.exchange import Call
 from credentials.models.credential import Credential
 from credentials.models.properties import field_of, secret_names
+
+if TYPE_CHECKING:
+    from credentials.models.oauth_app import OAuthApp
+
+
+def refresh_call(credential: Credential, app: "OAuthApp", url: str, *, basic: bool = False) -> Call:
+    """The exchange of a refresh token after RFC 6749: the app signs in with HTTP Basic, or in the form.
+
+    Opens the secrets. Raises SecretError.
+    """
+    token = getattr(credential, credential.REFRESHES_WITH).use(credential.destination())
+    form = {"grant_type": "refresh_token", "refresh_token": token}
+    secret = app.client_secret.use(app.destination())
+    if basic:
+        return Call("POST", url, form=form, basic=(app.client_id, secret))
+    return Call("POST", url, form={**form, "client_id": app.client_id, "client_secret": secret})
+
+
+def client_credentials_call(url: str, client_id: str, secret: str, **more: str) -> Call:
+    """The exchange of a client's own id and secret for an access token."""
+    return Call(
+        "POST",
+        url,
+        form={"grant_type": "client_credentials", "client_id": client_id, "client_secret": secret, **more},
+    )
 
 
 def joined(*parts: Any) -> str | None:

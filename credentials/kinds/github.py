@@ -1,13 +1,27 @@
 """GitHub: https://docs.github.com/en/rest"""
 
+import time
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import jwt
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from credentials import answers
+from credentials.answers import Rule
+from credentials.exchange import Answer, Call
 from credentials.fields import WholeNumberField
 from credentials.kinds.provider import Provider
+from credentials.models.access import Quota, Tokens, whole
 from credentials.models.credential import Credential, Values
 from credentials.models.rate_limit import HOUR, Limit
 from health.fields import PlainTextField
+
+if TYPE_CHECKING:
+    from credentials.models.oauth_app import OAuthApp
 
 PROVIDER = Provider(
     key="github",
@@ -16,6 +30,17 @@ PROVIDER = Provider(
     docs_url="https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api",
     limits=_("5,000 requests per hour for each installation, 100 at the same time."),
 )
+
+# https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api and
+# https://docs.github.com/en/rest/using-the-rest-api/troubleshooting-the-rest-api
+RULES = (
+    Rule("rate_limited", status=(403, 429), header=("X-RateLimit-Remaining", "0"), says=("rate limit",)),
+    Rule("suspended", status=(403,), says=("suspended",)),
+    Rule("address_not_allowed", status=(403,), says=("ip allow list",)),
+    Rule("insufficient_scope", status=(403,), says=("not accessible by integration", "permission")),
+)
+# A JWT may live for ten minutes; a minute before now is allowed for a clock that goes wrong.
+JWT_LIFETIME, JWT_DRIFT = 540, 60
 
 
 class GitHubApp(Credential):
@@ -29,6 +54,16 @@ class GitHubApp(Credential):
     PROPERTIES = ("account_login", "account_type", "installation_id")
     OLDER_KINDS = ("github",)
     USES_OAUTH_APP = True
+    API_HOST = "api.github.com"
+    HEADERS = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
+    RULES = RULES
+    # The app itself asks here: a 401 is about its key or our clock, a 404 about the installation.
+    TOKEN_RULES = (
+        *RULES,
+        Rule("oauth_app_rejected", status=(401,)),
+        Rule("revoked", status=(404,)),
+        Rule("insufficient_scope", status=(422,)),
+    )
 
     class AccountType(models.TextChoices):
         USER = "User", _("User")
@@ -60,3 +95,46 @@ class GitHubApp(Credential):
     @classmethod
     def default_limit(cls, properties: Values) -> Limit:
         return Limit(5000, HOUR, 100)
+
+    def exchanges(self) -> bool:
+        return True
+
+    def token_call(self, app: "OAuthApp") -> Call:
+        now = int(time.time())
+        signed = jwt.encode(
+            {"iat": now - JWT_DRIFT, "exp": now + JWT_LIFETIME, "iss": str(app.app_id)},
+            app.private_key.use(app.destination()),
+            algorithm="RS256",
+        )
+        path = f"/app/installations/{self.installation_id}/access_tokens"
+        return Call("POST", self.at(path), headers={**self.HEADERS, "Authorization": f"Bearer {signed}"})
+
+    def tokens(self, answer: Answer) -> Tokens | None:
+        found = answer.json if isinstance(answer.json, dict) else {}
+        if not isinstance(found.get("token"), str):
+            return None
+        try:
+            ends = datetime.fromisoformat(str(found.get("expires_at")))
+            lifetime = (ends - timezone.now()).total_seconds()
+        except (TypeError, ValueError):
+            lifetime = self.TOKEN_LIFETIME
+        return Tokens(found["token"], expires_in=max(lifetime, 0) or None)
+
+    def probe_call(self) -> Call:
+        return Call("GET", self.at("/installation/repositories"), params={"per_page": "1"})
+
+    def facts(self, answer: Answer) -> Mapping[str, Any] | None:
+        found = super().facts(answer)
+        # The token was made for this installation and no other; the account can be renamed.
+        return {"id": self.installation_id} if found and "repositories" in found else None
+
+    def wait(self, answer: Answer) -> float | None:
+        # Secondary limits name no time: a minute at least.
+        used_up = answer.header("X-RateLimit-Remaining") == "0"
+        reset = answers.until(answer, "X-RateLimit-Reset") if used_up else None
+        return super().wait(answer) or reset or 60.0
+
+    def quota(self, answer: Answer) -> Quota | None:
+        allowed = whole(answer.header("X-RateLimit-Limit"))
+        remaining = whole(answer.header("X-RateLimit-Remaining"))
+        return Quota(allowed, HOUR, remaining) if allowed else None

@@ -1,15 +1,28 @@
 """HubSpot: https://developers.hubspot.com/docs/api/usage-details"""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
+import requests
 from django.utils.translation import gettext_lazy as _
 
+from credentials.answers import Rule, signs_of
+from credentials.exchange import Answer, Call
 from credentials.fields import StringListField, WholeNumberField
+from credentials.kinds.common import refresh_call
 from credentials.kinds.provider import Provider
+from credentials.models.access import Quota, whole
 from credentials.models.credential import Credential, Values
 from credentials.models.rate_limit import SECOND, Limit
 from credentials.sealing import SecretField
 from health.fields import PlainTextField
+
+if TYPE_CHECKING:
+    from credentials.models.oauth_app import OAuthApp
+
+# Stands in an address for the access token itself until the request is signed in.
+ITSELF = "~itself"
 
 PROVIDER = Provider(
     key="hubspot",
@@ -29,6 +42,23 @@ class HubSpotOAuth2(Credential):
     PROPERTIES = ("hub_domain", "hub_id", "refresh_token", "scopes")
     OLDER_KINDS = ("hubspot",)
     USES_OAUTH_APP = True
+    API_HOST = "api.hubapi.com"
+    REFRESHES_WITH = "refresh_token"
+    TOKEN_LIFETIME = 1800
+    # https://developers.hubspot.com/docs/api/error-handling
+    RULES = (
+        Rule("quota_exhausted", status=(429,), sign=("daily",)),
+        Rule("rate_limited", status=(423, 477)),
+        Rule("insufficient_scope", status=(403,), sign=("missing_scopes",)),
+        Rule("insufficient_scope", status=(403,), says=("scope", "permission")),
+        Rule("expired", status=(401,), sign=("expired_authentication",)),
+    )
+    TOKEN_RULES = (
+        Rule("oauth_app_rejected", sign=("bad_client_id", "bad_client_secret", "invalid_client")),
+        Rule("revoked", sign=("bad_refresh_token",)),
+        Rule("oauth_app_rejected", status=(401,)),
+        Rule("revoked", status=(400,), sign=("validation_error",), says=("refresh token",)),
+    )
 
     hub_domain = PlainTextField(_("hub domain"), help_text=_("The portal's domain, as HubSpot names it."))
     hub_id = WholeNumberField(_("hub id"), help_text=_("The portal's number, in HubSpot's top right menu."))
@@ -47,6 +77,40 @@ class HubSpotOAuth2(Credential):
     @classmethod
     def default_limit(cls, properties: Values) -> Limit:
         return Limit(100, 10 * SECOND)
+
+    def token_call(self, app: "OAuthApp") -> Call:
+        return refresh_call(self, app, self.at("/oauth/v1/token"))
+
+    def authenticate(self, request: requests.PreparedRequest, token: str) -> None:
+        super().authenticate(request, token)
+        # HubSpot tells of a token at an address that holds it.
+        if request.url and request.url.endswith(ITSELF):
+            request.url = request.url.removesuffix(ITSELF) + quote(token, safe="")
+
+    def probe_call(self) -> Call:
+        return Call("GET", self.at("/oauth/v1/access-tokens/") + ITSELF)
+
+    def facts(self, answer: Answer) -> Mapping[str, Any] | None:
+        found = super().facts(answer)
+        return found if found and isinstance(found.get("hub_id"), int) else None
+
+    def granted(self, facts: Mapping[str, Any]) -> frozenset[str] | None:
+        return frozenset(facts["scopes"]) if isinstance(facts.get("scopes"), list) else None
+
+    def wait(self, answer: Answer) -> float | None:
+        # By policy: ten seconds, or one for searches. 423 clears after two.
+        known = 1.0 if "secondly" in signs_of(answer).codes else 2.0 if answer.status == 423 else 10.0
+        return super().wait(answer) or known
+
+    def quota(self, answer: Answer) -> Quota | None:
+        allowed = whole(answer.header("X-HubSpot-RateLimit-Max"))
+        if not allowed:
+            return None
+        return Quota(
+            allowed,
+            whole(answer.header("X-HubSpot-RateLimit-Interval-Milliseconds")),
+            whole(answer.header("X-HubSpot-RateLimit-Remaining")),
+        )
 
     def check_format(self) -> dict[str, Any]:
         if (self.fresh("refresh_token") or "").startswith("pat-"):

@@ -1,15 +1,25 @@
 """Linear: https://linear.app/developers/oauth-2-0-authentication"""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
+import requests
 from django.utils.translation import gettext_lazy as _
 
+from credentials import answers
+from credentials.answers import Rule
+from credentials.exchange import Answer, Call
 from credentials.fields import ScopeField
+from credentials.kinds.common import refresh_call
 from credentials.kinds.provider import Provider
+from credentials.models.access import Quota, whole
 from credentials.models.credential import Credential, Values
 from credentials.models.rate_limit import HOUR, Limit
 from credentials.sealing import SecretField
 from health.fields import PlainTextField
+
+if TYPE_CHECKING:
+    from credentials.models.oauth_app import OAuthApp
 
 PROVIDER = Provider(
     key="linear",
@@ -18,6 +28,21 @@ PROVIDER = Provider(
     docs_url="https://linear.app/developers/rate-limiting",
     limits=_("5,000 requests per hour for each user of an OAuth app; complexity is counted besides."),
 )
+
+# Errors come with status 200 or 400: https://linear.app/developers/graphql
+RULES = (
+    Rule("rate_limited", sign=("ratelimited",)),
+    Rule("revoked", sign=("authentication_error", "authenticationerror", "authentication error")),
+    Rule("insufficient_scope", sign=("forbidden", "feature_not_accessible", "featurenotaccessible")),
+    Rule("insufficient_scope", says=("feature not accessible", "forbidden", "invalid scope")),
+    Rule("suspended", sign=("usererror_suspended",), says=("suspended",)),
+    Rule(
+        "our_fault",
+        sign=("graphql_validation_failed", "graphql_parse_failed", "invalid_input", "bad_user_input"),
+    ),
+    Rule("provider_outage", sign=("internal_server_error", "internal_error", "lock_timeout")),
+)
+QUERY = "query { viewer { id } organization { id name urlKey } }"
 
 
 class LinearOAuth2(Credential):
@@ -30,6 +55,11 @@ class LinearOAuth2(Credential):
     HELP_URL = "https://linear.app/developers/oauth-2-0-authentication"
     PROPERTIES = ("access_token", "refresh_token", "scope", "linear_org_id", "linear_org_name")
     USES_OAUTH_APP = True
+    API_HOST = "api.linear.app"
+    REFRESHES_WITH = "refresh_token"
+    TOKEN_LIFETIME = 24 * 3600
+    RULES = RULES
+    TOKEN_RULES = (Rule("oauth_app_rejected", sign=("invalid_client", "unauthorized_client")),)
 
     access_token = SecretField(_("access token"), help_text=_("From the token endpoint, with the consent."))
     refresh_token = SecretField(
@@ -49,6 +79,39 @@ class LinearOAuth2(Credential):
     @classmethod
     def account_of(cls, properties: Values, answer: Values | None) -> str | None:
         return (answer or {}).get("organization_id") or properties.get("linear_org_id")
+
+    def exchanges(self) -> bool:
+        # Without a refresh token the access token itself is what is stored.
+        return bool(self.refresh_token)
+
+    def token_call(self, app: "OAuthApp") -> Call:
+        return refresh_call(self, app, self.at("/oauth/token"))
+
+    def authenticate(self, request: requests.PreparedRequest, token: str) -> None:
+        super().authenticate(request, token or self.access_token.use(self.destination()))
+
+    def token_refused(self, answer: Answer) -> bool:
+        failure = self.read_failure(answer)
+        return failure is not None and failure.code == "revoked"
+
+    def probe_call(self) -> Call:
+        return Call("POST", self.at("/graphql"), json={"query": QUERY})
+
+    def facts(self, answer: Answer) -> Mapping[str, Any] | None:
+        found = super().facts(answer) or {}
+        data = found.get("data")
+        organization = data.get("organization") if isinstance(data, dict) else None
+        if not isinstance(organization, dict) or not organization.get("id") or found.get("errors"):
+            return None
+        return {"organization_id": organization["id"], "organization_name": organization.get("name", "")}
+
+    def wait(self, answer: Answer) -> float | None:
+        return super().wait(answer) or answers.until(answer, "X-RateLimit-Requests-Reset", unit=0.001)
+
+    def quota(self, answer: Answer) -> Quota | None:
+        allowed = whole(answer.header("X-RateLimit-Requests-Limit"))
+        remaining = whole(answer.header("X-RateLimit-Requests-Remaining"))
+        return Quota(allowed, HOUR, remaining) if allowed else None
 
     @classmethod
     def default_limit(cls, properties: Values) -> Limit:

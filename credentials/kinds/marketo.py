@@ -1,12 +1,15 @@
 """Marketo Engage: https://experienceleague.adobe.com/en/docs/marketo-developer/marketo/rest/authentication"""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
+from credentials.answers import Rule
+from credentials.exchange import Answer, Call
 from credentials.fields import IdentifierField
-from credentials.kinds.common import joined, repeated
+from credentials.kinds.common import client_credentials_call, joined, repeated
 from credentials.kinds.provider import Provider
 from credentials.models.credential import Credential, Values
 from credentials.models.rate_limit import SECOND, Limit
@@ -27,6 +30,17 @@ PROVIDER = Provider(
 
 UUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
+# Failures come with status 200: https://experienceleague.adobe.com/en/docs/marketo-developer/marketo/rest/error-codes
+RULES = (
+    Rule("token_expired", sign=("601", "602")),
+    Rule("insufficient_scope", sign=("603",)),
+    Rule("rate_limited", sign=("606", "615")),
+    Rule("quota_exhausted", sign=("607",)),
+    Rule("other_account", sign=("616",)),
+    Rule("suspended", sign=("703",)),
+    Rule("provider_outage", sign=("604", "608", "611", "614", "713", "719")),
+)
+
 
 class MarketoClientCredentials(Credential):
     KIND = "marketo_client_credentials"
@@ -39,6 +53,12 @@ class MarketoClientCredentials(Credential):
     )
     PROPERTIES = ("munchkin_id", "client_id", "client_secret", "api_user")
     DESTINATION = ("munchkin_id",)
+    RULES = RULES
+    TOKEN_RULES = (
+        Rule("client_rejected", sign=("unauthorized", "invalid_client", "unauthorized_client")),
+        Rule("client_rejected", status=(401,)),
+        Rule("account_missing", status=(404,)),
+    )
 
     munchkin_id = IdentifierField(
         _("Munchkin id"),
@@ -68,6 +88,31 @@ class MarketoClientCredentials(Credential):
     @classmethod
     def account_of(cls, properties: Values, answer: Values | None) -> str | None:
         return joined(properties.get("munchkin_id"), properties.get("client_id"))
+
+    def api_host(self) -> str:
+        return f"{self.munchkin_id.lower()}.mktorest.com"
+
+    def exchanges(self) -> bool:
+        return True
+
+    def token_call(self, app: Any) -> Call:
+        secret = self.client_secret.use(self.destination())
+        return client_credentials_call(self.at("/identity/oauth/token"), self.client_id, secret)
+
+    def token_refused(self, answer: Answer) -> bool:
+        failure = self.read_failure(answer)
+        return failure is not None and failure.code == "token_expired"
+
+    def probe_call(self) -> Call:
+        return Call("GET", self.at("/rest/v1/activities/types.json"))
+
+    def facts(self, answer: Answer) -> Mapping[str, Any] | None:
+        found = super().facts(answer)
+        return {} if found and found.get("success") is True else None
+
+    def wait(self, answer: Answer) -> float | None:
+        # A hundred calls in any twenty seconds: by then there is room again.
+        return super().wait(answer) or 20.0
 
     @classmethod
     def default_limit(cls, properties: Values) -> Limit:

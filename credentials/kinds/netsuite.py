@@ -1,10 +1,15 @@
 """NetSuite: https://docs.oracle.com/en/cloud/saas/netsuite/ns-online-help/chapter_1540391670.html"""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
+import requests
 from django.utils.translation import gettext_lazy as _
+from oauthlib import oauth1
 
+from credentials.answers import Rule
+from credentials.exchange import Answer, Call
 from credentials.fields import IdentifierField
 from credentials.kinds.common import repeated
 from credentials.kinds.provider import Provider
@@ -24,6 +29,28 @@ PROVIDER = Provider(
     ),
 )
 
+# https://docs.oracle.com/en/cloud/saas/netsuite/ns-online-help/subsect_156935170194.html
+RULES = (
+    Rule("our_fault", sign=("nonce_used", "nonce_rejected", "invalidtimestamp", "invalid_timestamp")),
+    Rule(
+        "our_fault", sign=("invalidsignature", "signature_invalid"), says=("nonce", "timestamp", "signature")
+    ),
+    Rule("rate_limited", sign=("sss_request_limit_exceeded", "concurrency_limit_exceeded")),
+    Rule("rate_limited", says=("concurrentrequestlimit", "ws_concur_session_disallowed", "limit exceeded")),
+    Rule(
+        "suspended",
+        sign=("featuredisabled", "feature_disabled"),
+        says=("featuredisabled", "feature is disabled"),
+    ),
+    Rule("client_rejected", sign=("consumer_key_unknown", "consumer_key_refused")),
+    Rule("client_rejected", says=("consumer_key_unknown", "consumer_key_refused")),
+    Rule(
+        "revoked", sign=("invalid_login", "invalid_login_attempt", "token_rejected"), says=("invalid login",)
+    ),
+    Rule("insufficient_scope", status=(403,), sign=("insufficient_permission", "user_error")),
+    Rule("insufficient_scope", status=(403,), says=("permission",)),
+)
+
 
 def account_id(text: str) -> str:
     """An account id as NetSuite writes it in signatures; hosts have it as 1234567-sb1."""
@@ -40,6 +67,7 @@ class NetSuiteTBA(Credential):
     HELP_URL = "https://docs.oracle.com/en/cloud/saas/netsuite/ns-online-help/bridgehead_4254083671.html"
     PROPERTIES = ("account_id", "consumer_key", "consumer_secret", "token_id", "token_secret")
     DESTINATION = ("account_id",)
+    RULES = RULES
 
     account_id = IdentifierField(
         _("account id"),
@@ -66,6 +94,29 @@ class NetSuiteTBA(Credential):
     @classmethod
     def account_of(cls, properties: Values, answer: Values | None) -> str | None:
         return properties.get("account_id")
+
+    def api_host(self) -> str:
+        return f"{self.account_id.lower().replace('_', '-')}.suitetalk.api.netsuite.com"
+
+    def authenticate(self, request: requests.PreparedRequest, token: str) -> None:
+        client = oauth1.Client(
+            self.consumer_key,
+            client_secret=self.consumer_secret.use(self.destination()),
+            resource_owner_key=self.token_id,
+            resource_owner_secret=self.token_secret.use(self.destination()),
+            signature_method=oauth1.SIGNATURE_HMAC_SHA256,
+            realm=self.account_id,
+        )
+        _url, headers, _body = client.sign(request.url, http_method=request.method)
+        request.headers["Authorization"] = headers["Authorization"]
+
+    def probe_call(self) -> Call:
+        return Call("GET", self.at("/services/rest/record/v1/metadata-catalog"))
+
+    def facts(self, answer: Answer) -> Mapping[str, Any] | None:
+        found = super().facts(answer)
+        # The account is a part of the host and of the signature: no other can answer.
+        return {} if found and "items" in found else None
 
     @classmethod
     def default_limit(cls, properties: Values) -> Limit:

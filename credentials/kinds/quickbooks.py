@@ -1,18 +1,26 @@
 """QuickBooks Online: https://developer.intuit.com/app/developer/qbo/docs/develop"""
 
+import dataclasses
 import re
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from credentials.answers import Rule
+from credentials.exchange import Answer, Call
 from credentials.fields import IdentifierField, ScopeField
-from credentials.kinds.common import joined
+from credentials.kinds.common import joined, refresh_call
 from credentials.kinds.provider import Provider
+from credentials.models.access import Tokens, seconds
 from credentials.models.credential import Credential, Values
 from credentials.models.rate_limit import MINUTE, Limit
 from credentials.sealing import SecretField
 from health.fields import PlainTextField
+
+if TYPE_CHECKING:
+    from credentials.models.oauth_app import OAuthApp
 
 PROVIDER = Provider(
     key="quickbooks",
@@ -21,6 +29,18 @@ PROVIDER = Provider(
     docs_url="https://developer.intuit.com/app/developer/qbo/docs/learn/limits-and-throttles",
     limits=_("500 requests per minute for each company; 10 per second for each app and company."),
 )
+
+# https://developer.intuit.com/app/developer/qbo/docs/develop/troubleshooting/error-codes
+RULES = (
+    Rule("oauth_app_quota", says=("monthly", "coreplus", "core plus")),
+    Rule("rate_limited", sign=("003001", "3001", "throttleexceeded"), says=("throttleexceeded",)),
+    # Also what a token of the other environment gets, or one of another company.
+    Rule("other_account", sign=("003100", "3100"), says=("applicationauthorizationfailed",)),
+    Rule("revoked", sign=("003200", "3200"), says=("authenticationfailed",)),
+    Rule("suspended", sign=("6190", "006190"), says=("subscription", "suspended")),
+    Rule("insufficient_scope", status=(403,), sign=("insufficient_scope",)),
+)
+PRODUCTION, SANDBOX = "quickbooks.api.intuit.com", "sandbox-quickbooks.api.intuit.com"
 
 
 class QuickBooksOAuth2(Credential):
@@ -33,6 +53,10 @@ class QuickBooksOAuth2(Credential):
     # The company is a part of the path: a mistyped realm id is mended without a new consent.
     DESTINATION = ("environment",)
     USES_OAUTH_APP = True
+    SIGN_IN_HOST = "oauth.platform.intuit.com"
+    REFRESHES_WITH = "refresh_token"
+    RULES = RULES
+    TOKEN_RULES = (Rule("oauth_app_rejected", sign=("invalid_client", "unauthorized_client")),)
 
     class Environment(models.TextChoices):
         PRODUCTION = "production", _("Production")
@@ -69,6 +93,25 @@ class QuickBooksOAuth2(Credential):
     @classmethod
     def account_of(cls, properties: Values, answer: Values | None) -> str | None:
         return joined(properties.get("realm_id"), properties.get("environment"))
+
+    def api_host(self) -> str:
+        return SANDBOX if self.environment == self.Environment.SANDBOX else PRODUCTION
+
+    def token_call(self, app: "OAuthApp") -> Call:
+        return refresh_call(self, app, f"https://{self.SIGN_IN_HOST}/oauth2/v1/tokens/bearer", basic=True)
+
+    def tokens(self, answer: Answer) -> Tokens | None:
+        found = super().tokens(answer)
+        lives = seconds(answer.json.get("x_refresh_token_expires_in")) if found else None
+        return dataclasses.replace(found, refresh_expires_in=lives) if found else None
+
+    def probe_call(self) -> Call:
+        return Call("GET", self.at(f"/v3/company/{self.realm_id}/companyinfo/{self.realm_id}"))
+
+    def facts(self, answer: Answer) -> Mapping[str, Any] | None:
+        found = super().facts(answer)
+        # It answers for the company in the address, and for no other.
+        return found["CompanyInfo"] if found and isinstance(found.get("CompanyInfo"), dict) else None
 
     @classmethod
     def default_limit(cls, properties: Values) -> Limit:

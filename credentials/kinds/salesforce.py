@@ -1,15 +1,23 @@
 """Salesforce: https://help.salesforce.com (OAuth web server flow)"""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext_lazy as _
 
+from credentials.answers import Rule
+from credentials.exchange import Answer, Call
 from credentials.fields import HostField, ScopeField
+from credentials.kinds.common import refresh_call
 from credentials.kinds.provider import Provider
+from credentials.models.access import Quota, whole
 from credentials.models.credential import Credential, Values
 from credentials.models.rate_limit import DAY, Limit
 from credentials.sealing import SecretField
 from health.fields import PlainTextField
+
+if TYPE_CHECKING:
+    from credentials.models.oauth_app import OAuthApp
 
 PROVIDER = Provider(
     key="salesforce",
@@ -26,6 +34,26 @@ HOST = (
     r"\.my\.salesforce\.com"
 )
 
+# https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/errorcodes.htm
+RULES = (
+    Rule("rate_limited", sign=("request_limit_exceeded",)),
+    Rule("insufficient_scope", sign=("insufficient_access", "insufficient_access_or_readonly")),
+    Rule("insufficient_scope", sign=("insufficient_scope", "missing_oauth_scope"), says=("oauth scope",)),
+    Rule("suspended", sign=("api_disabled_for_org", "api_currently_disabled", "org_locked", "trial_expired")),
+    Rule("address_not_allowed", says=("ip restricted", "ip address")),
+    Rule("provider_outage", sign=("server_unavailable", "unknown_exception")),
+    Rule("account_missing", status=(404,), sign=("url_no_longer_exists",)),
+    # What userinfo answers in place of JSON: https://help.salesforce.com (OpenID Connect)
+    Rule("revoked", status=(403,), says=("bad_oauth_token", "missing_oauth_token", "bad_id")),
+)
+TOKEN_RULES = (
+    Rule("oauth_app_rejected", sign=("invalid_client", "invalid_client_id", "unauthorized_client")),
+    Rule("oauth_app_rejected", sign=("invalid_app_access", "app_not_found")),
+    Rule("address_not_allowed", says=("ip restricted",)),
+    Rule("suspended", sign=("inactive_org", "org_locked"), says=("inactive organization", "organization is")),
+    Rule("rate_limited", says=("login rate exceeded", "retry your request")),
+)
+
 
 class SalesforceOAuth2(Credential):
     KIND = "salesforce_oauth2"
@@ -38,6 +66,9 @@ class SalesforceOAuth2(Credential):
     OLDER_KINDS = ("salesforce",)
     OLDER_PROPERTIES = {"instance_url": "domain"}
     USES_OAUTH_APP = True
+    REFRESHES_WITH = "refresh_token"
+    RULES = RULES
+    TOKEN_RULES = TOKEN_RULES
 
     domain = HostField(
         _("domain"),
@@ -65,6 +96,24 @@ class SalesforceOAuth2(Credential):
         # An id has 15 characters, or 18 of which the last three are a check sum of the rest.
         found = (answer or {}).get("organization_id") or properties.get("salesforce_id") or ""
         return (found[:15] if len(found) == 18 and found.isalnum() else found) or None
+
+    def api_host(self) -> str:
+        return self.domain
+
+    def token_call(self, app: "OAuthApp") -> Call:
+        return refresh_call(self, app, self.at("/services/oauth2/token"))
+
+    def probe_call(self) -> Call:
+        return Call("GET", self.at("/services/oauth2/userinfo"))
+
+    def facts(self, answer: Answer) -> Mapping[str, Any] | None:
+        found = super().facts(answer)
+        return found if found and str(found.get("organization_id", "")).startswith("00D") else None
+
+    def quota(self, answer: Answer) -> Quota | None:
+        used, _slash, allowed = answer.header("Sforce-Limit-Info").partition("api-usage=")[2].partition("/")
+        total, spent = whole(allowed.partition(";")[0].strip()), whole(used)
+        return Quota(total, DAY, max(total - spent, 0)) if total and spent is not None else None
 
     @classmethod
     def default_limit(cls, properties: Values) -> Limit:

@@ -3,11 +3,16 @@
 import re
 from typing import Any
 
+import requests
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from credentials import answers
+from credentials.answers import Reading, Rule
+from credentials.exchange import Answer, Call
 from credentials.kinds.common import joined
 from credentials.kinds.provider import Provider
+from credentials.models.access import Probe, Quota, whole
 from credentials.models.credential import Credential, Values
 from credentials.models.rate_limit import MINUTE, Limit
 from credentials.sealing import SecretField
@@ -21,6 +26,18 @@ PROVIDER = Provider(
     limits=_("Not published: they differ by call and plan, and each answer tells what is left."),
 )
 
+# https://www.twilio.com/docs/sendgrid/api-reference/how-to-use-the-sendgrid-v3-api/errors
+RULES = (
+    Rule("blocked", status=(403,), says=("too many", "temporar", "bad requests")),
+    Rule(
+        "address_not_allowed",
+        status=(403,),
+        says=("ip address", "whitelist", "allowlist", "not allowed from"),
+    ),
+    Rule("suspended", says=("suspended", "deactivated", "under review", "frozen")),
+    Rule("insufficient_scope", status=(403,), says=("access forbidden", "permission", "scope")),
+)
+
 
 class SendGridKey(Credential):
     KIND = "sendgrid_key"
@@ -31,6 +48,7 @@ class SendGridKey(Credential):
     PROPERTIES = ("api_key", "region", "subuser")
     DESTINATION = ("region",)
     SEPARATES = ("subuser",)
+    RULES = RULES
 
     class Region(models.TextChoices):
         GLOBAL = "global", _("Global")
@@ -62,6 +80,38 @@ class SendGridKey(Credential):
         # The key itself does not tell its account: only a probe can.
         user, subuser = (answer or {}).get("user_id"), properties.get("subuser")
         return joined(user, subuser) if subuser else joined(user)
+
+    def api_host(self) -> str:
+        return "api.eu.sendgrid.com" if self.region == self.Region.EU else "api.sendgrid.com"
+
+    def authenticate(self, request: requests.PreparedRequest, token: str) -> None:
+        super().authenticate(request, self.api_key.use(self.destination()))
+        if self.subuser:
+            request.headers["On-Behalf-Of"] = self.subuser
+
+    def probe(self) -> Probe:
+        # What the key may do; any key may ask for it.
+        rights = yield Call("GET", self.at("/v3/scopes"))
+        if failure := self.read_failure(rights):
+            return failure
+        found = super().facts(rights)
+        if not found or not isinstance(found.get("scopes"), list):
+            return Reading("garbled")
+        # Whose it is: few keys may ask for that, and it works without.
+        name = yield Call("GET", self.at("/v3/user/username"))
+        failure = self.read_failure(name)
+        if failure and failure.code not in ("insufficient_scope", "account_missing"):
+            return failure
+        user = None if failure else super().facts(name)
+        return Reading("ok", facts=user or {}, scopes=frozenset(map(str, found["scopes"])))
+
+    def wait(self, answer: Answer) -> float | None:
+        return super().wait(answer) or answers.until(answer, "X-RateLimit-Reset")
+
+    def quota(self, answer: Answer) -> Quota | None:
+        # For each endpoint, in a window whose length is not said.
+        allowed = whole(answer.header("X-RateLimit-Limit"))
+        return Quota(allowed, None, whole(answer.header("X-RateLimit-Remaining"))) if allowed else None
 
     @classmethod
     def default_limit(cls, properties: Values) -> Limit:

@@ -1,15 +1,21 @@
 """ServiceNow: https://www.servicenow.com/docs/r/api-reference/rest-api-explorer/c_RESTAPI.html"""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
+import requests
 from django.utils.translation import gettext_lazy as _
 
+from credentials import answers
+from credentials.answers import Rule
+from credentials.exchange import Answer, Call
 from credentials.fields import HostField
-from credentials.kinds.common import joined, repeated
+from credentials.kinds.common import client_credentials_call, joined, repeated
 from credentials.kinds.provider import Provider
+from credentials.models.access import Quota, whole
 from credentials.models.credential import Credential, Values
-from credentials.models.rate_limit import SECOND, Limit
+from credentials.models.rate_limit import HOUR, SECOND, Limit
 from credentials.sealing import SecretField
 from health.fields import PlainTextField
 
@@ -28,6 +34,12 @@ class ServiceNowCredential(Credential):
 
     PROVIDER = PROVIDER
     DESTINATION = ("instance_url",)
+    # Bodies look alike for many causes, so the status decides. A sleeping instance answers with a web page.
+    RULES = (
+        Rule("insufficient_scope", status=(403,), says=("acl", "authoriz", "insufficient", "role", "right")),
+        Rule("account_missing", status=(404,)),
+        Rule("provider_outage", says=("transaction cancelled", "maximum execution time")),
+    )
 
     # Named as people know it; what is stored is the host.
     instance_url = HostField(
@@ -42,6 +54,28 @@ class ServiceNowCredential(Credential):
 
     class Meta:
         abstract = True
+
+    def api_host(self) -> str:
+        return self.instance_url
+
+    def probe_call(self) -> Call:
+        return Call(
+            "GET",
+            self.at("/api/now/table/sys_user"),
+            params={"sysparm_limit": "1", "sysparm_fields": "sys_id"},
+        )
+
+    def facts(self, answer: Answer) -> Mapping[str, Any] | None:
+        found = super().facts(answer)
+        # The account is the user that signed in at the instance that was asked.
+        return {} if found and isinstance(found.get("result"), list) else None
+
+    def wait(self, answer: Answer) -> float | None:
+        return super().wait(answer) or answers.until(answer, "X-RateLimit-Reset")
+
+    def quota(self, answer: Answer) -> Quota | None:
+        allowed = whole(answer.header("X-RateLimit-Limit"))
+        return Quota(allowed, HOUR) if allowed else None
 
     @classmethod
     def default_limit(cls, properties: Values) -> Limit:
@@ -70,6 +104,9 @@ class ServiceNowPassword(ServiceNowCredential):
     def account_of(cls, properties: Values, answer: Values | None) -> str | None:
         return joined(properties.get("instance_url"), properties.get("username"))
 
+    def authenticate(self, request: requests.PreparedRequest, token: str) -> None:
+        request.prepare_auth((self.username.encode(), self.password.use(self.destination()).encode()))
+
 
 class ServiceNowClientCredentials(ServiceNowCredential):
     KIND = "servicenow_client_credentials"
@@ -79,6 +116,12 @@ class ServiceNowClientCredentials(ServiceNowCredential):
     )
     HELP_URL = "https://www.servicenow.com/docs/r/platform-security/authentication/client-credentials.html"
     PROPERTIES = ("instance_url", "client_id", "client_secret")
+    TOKEN_LIFETIME = 1800
+    TOKEN_RULES = (
+        Rule("client_rejected", sign=("access_denied", "invalid_client", "unauthorized_client")),
+        Rule("client_rejected", status=(401,)),
+        Rule("account_missing", status=(404,)),
+    )
 
     client_id = PlainTextField(
         _("client id"), max_length=100, help_text=_("System OAuth, Application Registry, the application.")
@@ -94,6 +137,13 @@ class ServiceNowClientCredentials(ServiceNowCredential):
     @classmethod
     def account_of(cls, properties: Values, answer: Values | None) -> str | None:
         return joined(properties.get("instance_url"), properties.get("client_id"))
+
+    def exchanges(self) -> bool:
+        return True
+
+    def token_call(self, app: Any) -> Call:
+        secret = self.client_secret.use(self.destination())
+        return client_credentials_call(self.at("/oauth_token.do"), self.client_id, secret)
 
     def check_format(self) -> dict[str, Any]:
         return repeated(self, "client_id", "client_secret")

@@ -1,11 +1,17 @@
 """Shopify: https://shopify.dev/docs/api/usage/access-scopes"""
 
+from collections.abc import Mapping
 from typing import Any
 
+import requests
 from django.utils.translation import gettext_lazy as _
 
+from credentials import answers
+from credentials.answers import Rule
+from credentials.exchange import Answer, Call
 from credentials.fields import HostField
 from credentials.kinds.provider import Provider
+from credentials.models.access import Quota, whole
 from credentials.models.credential import Credential, Values
 from credentials.models.rate_limit import SECOND, Limit
 from credentials.sealing import SecretField
@@ -16,6 +22,21 @@ PROVIDER = Provider(
     category=_("Commerce"),
     docs_url="https://shopify.dev/docs/api/usage/limits",
     limits=_("2 requests per second for each app and shop, with a bucket of 40; more on larger plans."),
+)
+
+# https://shopify.dev/docs/api/usage/response-codes
+RULES = (
+    Rule("rate_limited", sign=("throttled",)),
+    Rule("suspended", status=(402, 423)),
+    Rule("insufficient_scope", sign=("access_denied",)),
+    Rule(
+        "insufficient_scope",
+        status=(403,),
+        says=("scope", "permission", "merchant approval", "access denied"),
+    ),
+    Rule("account_missing", status=(404,)),
+    Rule("blocked", status=(430,)),
+    Rule("provider_outage", sign=("internal_server_error",)),
 )
 
 
@@ -30,6 +51,7 @@ class ShopifyOAuth2(Credential):
     PROPERTIES = ("access_token", "shop_url")
     DESTINATION = ("shop_url",)
     USES_OAUTH_APP = True
+    RULES = RULES
 
     access_token = SecretField(_("access token"), help_text=_("The offline token: begins with shpat_."))
     shop_url = HostField(
@@ -49,6 +71,34 @@ class ShopifyOAuth2(Credential):
     def account_of(cls, properties: Values, answer: Values | None) -> str | None:
         return properties.get("shop_url")
 
+    def api_host(self) -> str:
+        return self.shop_url
+
+    def authenticate(self, request: requests.PreparedRequest, token: str) -> None:
+        request.headers["X-Shopify-Access-Token"] = self.access_token.use(self.destination())
+
+    def probe_call(self) -> Call:
+        return Call("GET", self.at("/admin/oauth/access_scopes.json"))
+
+    def facts(self, answer: Answer) -> Mapping[str, Any] | None:
+        found = super().facts(answer)
+        return found if found and isinstance(found.get("access_scopes"), list) else None
+
+    def granted(self, facts: Mapping[str, Any]) -> frozenset[str] | None:
+        handles = {one.get("handle") for one in facts["access_scopes"] if isinstance(one, dict)}
+        # Whoever may write may read as well, which Shopify does not list.
+        reads = {f"read_{one.removeprefix('write_')}" for one in handles if str(one).startswith("write_")}
+        return frozenset(map(str, handles | reads))
+
+    def wait(self, answer: Answer) -> float | None:
+        return super().wait(answer) or _until_restored(answer)
+
+    def quota(self, answer: Answer) -> Quota | None:
+        used, _slash, bucket = answer.header("X-Shopify-Shop-Api-Call-Limit").partition("/")
+        total, spent = whole(bucket), whole(used)
+        # A bucket that empties by a twentieth each second: {2, 1000} with 40, {4, 1000} with 80.
+        return Quota(max(total // 20, 1), SECOND, total - (spent or 0)) if total else None
+
     @classmethod
     def default_limit(cls, properties: Values) -> Limit:
         return Limit(2, SECOND)
@@ -57,3 +107,15 @@ class ShopifyOAuth2(Credential):
         if (self.fresh("access_token") or "").startswith("shpss_"):
             return {"access_token": _("This is the app's shared secret, not an access token.")}
         return {}
+
+
+def _until_restored(answer: Answer) -> float | None:
+    """How long until GraphQL's bucket holds what the query costs, by what the answer says of it."""
+    found = answer.json if isinstance(answer.json, dict) else {}
+    try:
+        cost = found["extensions"]["cost"]
+        status = cost["throttleStatus"]
+        missing = cost["requestedQueryCost"] - status["currentlyAvailable"]
+        return answers.bounded(missing / status["restoreRate"])
+    except (KeyError, TypeError, ZeroDivisionError):
+        return None

@@ -1,15 +1,23 @@
 """Stripe: https://docs.stripe.com/keys and https://docs.stripe.com/connect/oauth-reference"""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
+import requests
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from credentials.answers import Reading, Rule
+from credentials.exchange import Answer, Call
 from credentials.kinds.provider import Provider
+from credentials.models.access import Probe, Tokens
 from credentials.models.credential import Credential, Values
 from credentials.models.rate_limit import SECOND, Limit
 from credentials.sealing import SecretField
+
+if TYPE_CHECKING:
+    from credentials.models.oauth_app import OAuthApp
 
 PROVIDER = Provider(
     key="stripe",
@@ -27,6 +35,15 @@ MIXED_UP = {
     "acct_": _("This is the id of an account, not a key."),
 }
 
+# https://docs.stripe.com/error-codes and https://docs.stripe.com/rate-limits
+RULES = (
+    Rule("expired", sign=("api_key_expired",)),
+    Rule("oauth_app_rejected", sign=("platform_api_key_expired", "platform_account_required")),
+    Rule("suspended", sign=("account_closed", "account_invalid")),
+    Rule("insufficient_scope", status=(403,), sign=("invalid_request_error", "more_permissions_required")),
+    Rule("insufficient_scope", status=(403,), says=("permission",)),
+)
+
 
 class StripeCredential(Credential):
     """What both kinds share. A key of test mode and one of live mode are two accounts."""
@@ -35,6 +52,8 @@ class StripeCredential(Credential):
     PROPERTIES = ("name", "secret", "test")
     SEPARATES = ("test",)
     OLDER_PROPERTIES = {"secret_key": "secret", "refresh_token": "secret"}
+    API_HOST = "api.stripe.com"
+    RULES = RULES
 
     secret: SecretField
     test: "models.BooleanField[Any, Any]"
@@ -51,6 +70,22 @@ class StripeCredential(Credential):
     @classmethod
     def default_limit(cls, properties: Values) -> Limit:
         return Limit(25 if properties.get("test") else 100, SECOND)
+
+    def authenticate(self, request: requests.PreparedRequest, token: str) -> None:
+        token = token or self.secret.use(self.destination())
+        request.headers["Authorization"] = f"Bearer {token}"
+
+    def probe(self) -> Probe:
+        reading = self.read((yield Call("GET", self.at("/v1/account"))))
+        if reading.code != "insufficient_scope":
+            return reading
+        # A restricted key need not see the account. What syncs poll tells whether it is alive.
+        events = self.read_failure((yield Call("GET", self.at("/v1/events"), params={"limit": "1"})))
+        return events or Reading("ok")
+
+    def facts(self, answer: Answer) -> Mapping[str, Any] | None:
+        found = super().facts(answer)
+        return found if found and str(found.get("id", "")).startswith("acct_") else None
 
     def check_format(self) -> dict[str, Any]:
         text = self.fresh("secret")
@@ -108,6 +143,7 @@ class StripeOAuth2(StripeCredential):
     HELP_URL = "https://docs.stripe.com/stripe-apps/api-authentication/oauth"
     OLDER_KINDS = ("stripe_oauth",)
     USES_OAUTH_APP = True
+    REFRESHES_WITH = "secret"
 
     secret = SecretField(
         _("secret"),
@@ -120,3 +156,22 @@ class StripeOAuth2(StripeCredential):
     class Meta:
         verbose_name = _("Stripe OAuth 2.0 credential")
         verbose_name_plural = _("Stripe OAuth 2.0 credentials")
+
+    def exchanges(self) -> bool:
+        return self.secret.use(self.destination()).startswith("rt_")
+
+    def token_call(self, app: "OAuthApp") -> Call:
+        return Call(
+            "POST",
+            self.at("/v1/oauth/token"),
+            form={"grant_type": "refresh_token", "refresh_token": self.secret.use(self.destination())},
+            # An app signs in with a secret key of the platform's own account.
+            basic=(app.client_secret.use(app.destination()), ""),
+        )
+
+    def tokens(self, answer: Answer) -> Tokens | None:
+        found = super().tokens(answer)
+        # One of the other mode is another account's.
+        if found and "livemode" in answer.json and answer.json["livemode"] is self.test:
+            return None
+        return found

@@ -1,9 +1,12 @@
 """Workday: https://community.workday.com/sites/default/files/file-hosting/restapi/"""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
+from credentials.answers import Rule
+from credentials.exchange import Answer, Call
 from credentials.fields import HostField, IdentifierField
 from credentials.kinds.common import joined, repeated
 from credentials.kinds.provider import Provider
@@ -31,6 +34,20 @@ class WorkdayOAuth2(Credential):
     HELP_URL = "https://doc.workday.com/"
     PROPERTIES = ("services_host", "tenant", "client_id", "client_secret", "refresh_token")
     DESTINATION = ("services_host", "tenant")
+    REFRESHES_WITH = "refresh_token"
+    RULES = (
+        # A fault of SOAP comes with status 500, whatever it is about.
+        Rule("revoked", says=("invalid username or password", "invalid user name or password")),
+        Rule("rate_limited", says=("too many requests", "rate limit")),
+        Rule("insufficient_scope", status=(403,)),
+        Rule("account_missing", status=(404,)),
+    )
+    TOKEN_RULES = (
+        # The API client is the customer's own.
+        Rule("client_rejected", sign=("invalid_client", "unauthorized_client")),
+        Rule("client_rejected", status=(401,)),
+        Rule("account_missing", status=(404,)),
+    )
 
     services_host = HostField(
         _("services host"),
@@ -63,6 +80,25 @@ class WorkdayOAuth2(Credential):
     def account_of(cls, properties: Values, answer: Values | None) -> str | None:
         names = ("services_host", "tenant", "client_id")
         return joined(*(properties.get(name) for name in names))
+
+    def api_host(self) -> str:
+        return self.services_host
+
+    def token_call(self, app: Any) -> Call:
+        form = {
+            "grant_type": "refresh_token",
+            "refresh_token": self.refresh_token.use(self.destination()),
+        }
+        basic = (self.client_id, self.client_secret.use(self.destination()))
+        return Call("POST", self.at(f"/ccx/oauth2/{self.tenant}/token"), form=form, basic=basic)
+
+    def probe_call(self) -> Call:
+        return Call("GET", self.at(f"/ccx/api/v1/{self.tenant}/workers"), params={"limit": "1"})
+
+    def facts(self, answer: Answer) -> Mapping[str, Any] | None:
+        found = super().facts(answer)
+        # Host and tenant are in the address: no other can answer.
+        return {} if found and isinstance(found.get("data"), list) else None
 
     @classmethod
     def default_limit(cls, properties: Values) -> Limit:

@@ -1,0 +1,174 @@
+"""Reading what a provider answered: signs are gathered from the answer, rules say what they mean.
+
+A status code alone does not tell: GitHub and Salesforce throttle with 403, Linear with 400, Marketo with 200.
+Each provider's file lists its rules, most telling first; those here come after them and hold for all.
+"""
+
+import email.utils
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.utils import timezone
+
+from credentials.exchange import Answer
+
+DETAIL_LENGTH = 300
+# The longest wait that is believed: a provider's clock or header can be wrong.
+LONGEST_WAIT = 24 * 3600.0
+# The keys under which providers put what went wrong, in codes or in words.
+TELLING = frozenset(
+    "error code type errorcode error_code status category subcategory policyname reason result name"
+    " o:errorcode message error_description description detail details error_detail faultstring faultcode"
+    " title msg errors error_msg errormessage summary".split()
+)
+MARKUP = re.compile(rb"\s*(<!doctype html|<html|<head|<body)", re.IGNORECASE)
+IN_XML = re.compile(
+    r"<(?:\w+:)?(faultcode|faultstring|message|code|detail)\b[^>]*>([^<]{1,300})<", re.IGNORECASE
+)
+# What may be a token in an error text, where it has letters and digits: providers repeat what they were sent.
+LONG_WORD = re.compile(r"[\w.~+/=:!-]{12,}")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What an answer means: a code of `health.observations`.
+
+    `detail` is the provider's own words, redacted. `retry_after` is in seconds. `facts` is what a good answer
+    tells of the account, `scopes` what was granted; None where the answer does not say.
+    """
+
+    code: str
+    detail: str = ""
+    retry_after: float | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    scopes: frozenset[str] | None = None
+
+
+@dataclass(frozen=True)
+class Signs:
+    """What an answer says of a failure: its codes in lower case, and all its words in one text."""
+
+    codes: frozenset[str]
+    words: str
+
+
+@dataclass(frozen=True)
+class Rule:
+    """`code` is meant where the status is one of these (any, if none is given) and, where any sign is given,
+    one of them is there: an error code, words in a message, or a header (with that value, or any)."""
+
+    code: str
+    status: tuple[int, ...] | range = ()
+    sign: tuple[str, ...] = ()
+    says: tuple[str, ...] = ()
+    header: tuple[str, str] | None = None
+
+    def applies(self, answer: Answer, signs: Signs) -> bool:
+        if self.status and answer.status not in self.status:
+            return False
+        if not (self.sign or self.says or self.header):
+            return True
+        if self.header:
+            name, value = self.header
+            found = answer.header(name)
+            if found and value in ("", found):
+                return True
+        return not signs.codes.isdisjoint(self.sign) or any(words in signs.words for words in self.says)
+
+
+# What holds at every provider, after its own rules. Whose client was rejected only the provider's file knows.
+API_RULES = (
+    Rule("rate_limited", status=(429,)),
+    Rule("redirected", status=range(300, 400)),
+    Rule("provider_outage", status=range(500, 600)),
+    Rule("revoked", status=(401,)),
+)
+TOKEN_RULES = (
+    Rule("rate_limited", status=(429,)),
+    Rule("redirected", status=range(300, 400)),
+    Rule("revoked", sign=("invalid_grant",)),
+    Rule("consent_required", sign=("consent_required", "interaction_required", "invalid_scope")),
+    Rule("provider_outage", status=range(500, 600)),
+    Rule("provider_outage", sign=("temporarily_unavailable", "server_error")),
+    Rule("our_fault", sign=("invalid_request", "unsupported_grant_type")),
+)
+
+
+def read(answer: Answer, rules: Iterable[Rule]) -> Reading | None:
+    """What the first rule that applies says; None where none does, which a good answer may be or not."""
+    signs = signs_of(answer)
+    for rule in rules:
+        if rule.applies(answer, signs):
+            wait = retry_after(answer) if rule.code in ("rate_limited", "quota_exhausted") else None
+            return Reading(rule.code, signs.words[:DETAIL_LENGTH], wait)
+    if MARKUP.match(answer.body):
+        # A web page where data are expected: from a guard, a maintenance page, or a sleeping instance.
+        return Reading("blocked" if answer.status in (403, 406) else "garbled", "A web page.")
+    if not 200 <= answer.status < 300:
+        return Reading("unclassified", signs.words[:DETAIL_LENGTH])
+    return None
+
+
+def signs_of(answer: Answer) -> Signs:
+    """The signs in an answer's body, whether JSON, XML or a form."""
+    found = list(_told(answer.json, 0)) if answer.json is not None else []
+    if not found and b"<" in answer.body[:2000]:
+        found = [match[2].strip() for match in IN_XML.finditer(answer.text[:20_000])]
+    codes = frozenset(text.casefold() for text in found if len(text) <= 80 and " " not in text)
+    return Signs(codes, "; ".join(dict.fromkeys(found))[:2000].casefold())
+
+
+def _told(value: Any, depth: int, key: str = "") -> Iterator[str]:
+    """The texts and numbers under telling keys, to a bounded depth and number of members."""
+    if depth > 6:
+        return
+    if isinstance(value, Mapping):
+        for name, member in list(value.items())[:50]:
+            yield from _told(member, depth + 1, str(name).casefold())
+    elif isinstance(value, list):
+        for member in value[:20]:
+            yield from _told(member, depth + 1, key)
+    elif key in TELLING and value not in (None, "", True, False):
+        yield str(value)[:500]
+
+
+def retry_after(answer: Answer) -> float | None:
+    """Seconds to wait by the header Retry-After, which holds seconds (whole or not) or a date; else None."""
+    text = answer.header("Retry-After").strip()
+    try:
+        seconds = float(text)
+    except ValueError:
+        try:
+            seconds = (email.utils.parsedate_to_datetime(text) - timezone.now()).total_seconds()
+        except (TypeError, ValueError):
+            return None
+    return bounded(seconds)
+
+
+def until(answer: Answer, name: str, *, unit: float = 1.0) -> float | None:
+    """Seconds until the time since 1970 that a header gives, in units of so many seconds; else None."""
+    try:
+        moment = float(answer.header(name)) * unit
+    except ValueError:
+        return None
+    return bounded(moment - timezone.now().timestamp())
+
+
+def bounded(seconds: float) -> float | None:
+    """A wait that can be believed, from 0 to a day; None for what is no number."""
+    return None if seconds != seconds else min(max(seconds, 0.0), LONGEST_WAIT)
+
+
+def redacted(text: str, secrets: Iterable[str] = ()) -> str:
+    """A provider's words without what may be a secret, at most 300 characters and one line."""
+    for secret in sorted((one for one in secrets if len(one) >= 4), key=len, reverse=True):
+        text = text.replace(secret, "•••").replace(secret.casefold(), "•••")
+    text = LONG_WORD.sub(lambda found: "•••" if _like_a_secret(found[0]) else found[0], text)
+    text = "".join(character if character.isprintable() else " " for character in text)
+    return " ".join(text.split())[:DETAIL_LENGTH]
+
+
+def _like_a_secret(word: str) -> bool:
+    return any(map(str.isdigit, word)) and any(map(str.isalpha, word))

@@ -1,0 +1,161 @@
+"""Looking whether a credential works: one cheap call, read into an observation."""
+
+import logging
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import IntegrityError, models, transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from credentials import egress, feedback, limiter
+from credentials.answers import Reading
+from credentials.models import AccessToken, Credential
+from credentials.models import properties as declared
+from credentials.sessions import Session, SignInFailed
+from health.observations import Observation
+
+logger = logging.getLogger(__name__)
+
+# A probe that finds no room within this time says so and is tried again.
+WAIT = 5.0
+# More calls than any probe makes: a loop in a kind must end.
+MOST_CALLS = 5
+
+
+@dataclass(frozen=True)
+class Step:
+    """One call: what was asked, without secrets; its status, None without an answer; milliseconds."""
+
+    asked: str
+    status: int | None
+    ms: float
+
+    def document(self) -> dict[str, Any]:
+        return {"call": self.asked, "status": self.status, "ms": round(self.ms, 1)}
+
+
+@dataclass(frozen=True)
+class Test:
+    """What a test of a credential found: each call, and what the last answer means."""
+
+    credential: Credential
+    observation: Observation
+    steps: list[Step] = field(default_factory=list)
+
+    @property
+    def works(self) -> bool:
+        return self.observation.code == "ok"
+
+    def document(self) -> dict[str, Any]:
+        """The result as `test_credential --json` prints it."""
+        meaning, seen = self.observation.meaning, self.observation
+        return {
+            "id": str(self.credential.pk),
+            "name": self.credential.name,
+            "kind": self.credential.kind,
+            "account": self.credential.account,
+            "works": self.works,
+            "code": seen.code,
+            "happened": str(meaning.happened),
+            "what_to_do": str(meaning.what_to_do),
+            "owner": meaning.owner.owner,
+            "detail": seen.detail,
+            "retry_after": seen.retry_after,
+            "asked": [one.document() for one in self.steps],
+        }
+
+
+def probe(credential: Credential) -> Observation:
+    """Look whether a credential works, without telling anybody. Never raises for what the provider does."""
+    return look(credential)[0]
+
+
+def test(credential: Credential) -> Test:
+    """Look whether a credential works, tell health, and return what was asked and answered."""
+    seen, steps = look(credential, source="test")
+    feedback.observe(credential, seen)
+    return Test(credential, seen, steps)
+
+
+def look(credential: Credential, *, source: str = "probe") -> tuple[Observation, list[Step]]:
+    """One look: the observation and the calls made for it. A null account is filled in from the answer."""
+    started_at, steps = timezone.now(), list[Step]()
+    try:
+        reading = _judged(credential, _read(credential, steps))
+    except Exception as error:  # noqa: BLE001 - a fault of ours is an observation too
+        # Neither message nor traceback: they could hold what the provider sent.
+        logger.error("The probe of %s failed in our own code: %s", credential.kind, type(error).__name__)
+        reading = Reading("internal_error", type(error).__name__)
+    return feedback.observation(credential, reading, started_at=started_at, source=source), steps
+
+
+def _read(credential: Credential, steps: list[Step]) -> Reading:
+    """Make the calls that the kind asks for, one by one."""
+    asking = credential.probe()
+    with Session(credential, wait=WAIT, source="probe", telling=False) as session:
+        call = next(asking)
+        while len(steps) < MOST_CALLS:
+            begun, status = time.monotonic(), None
+            try:
+                answer = session.call(call)
+                status = answer.status
+            except SignInFailed as error:
+                return error.reading
+            except egress.EgressError as error:
+                return credential.read_egress_error(error)
+            except limiter.RateLimited as error:
+                return Reading("limit_reached", retry_after=error.retry_after)
+            finally:
+                steps.append(Step(str(call), status, (time.monotonic() - begun) * 1000))
+            try:
+                call = asking.send(answer)
+            except StopIteration as end:
+                found: Reading = end.value
+                return found
+    return Reading("internal_error", "Too many calls.")
+
+
+def _judged(credential: Credential, reading: Reading) -> Reading:
+    """The reading, unless what works is another account's, or may not do what is needed."""
+    if reading.code != "ok":
+        return reading
+    account = credential.account_of(declared.plain(credential), reading.facts)
+    if credential.account and account and account != credential.account:
+        return Reading("other_account", _("It answers for the account %s.") % account, facts=reading.facts)
+    if account and not credential.account:
+        if taken := _learn(credential, account):
+            return taken
+    granted = reading.scopes if reading.scopes is not None else _granted(credential)
+    if granted is not None:
+        missing = credential.required(credential.app_in_use()) - granted
+        if missing:
+            said = _("Missing: %s.") % ", ".join(sorted(missing))
+            return Reading("insufficient_scope", said, facts=reading.facts, scopes=granted)
+    return reading
+
+
+def _granted(credential: Credential) -> frozenset[str] | None:
+    """The scopes that came with the access token; None where the provider named none."""
+    stored = AccessToken.objects.filter(credential_id=credential.pk).values_list("scopes", flat=True).first()
+    return frozenset(stored.split()) if stored else None
+
+
+def _learn(credential: Credential, account: str) -> Reading | None:
+    """Fill in the account that only an answer could tell. It is no edit: nobody's open form goes stale.
+
+    Returns what is wrong: another credential of the kind has it.
+    """
+    rows = models.QuerySet(Credential).filter(pk=credential.pk, account=None)
+    search = f"{credential.search} {account}".strip().casefold()
+    try:
+        with transaction.atomic():
+            rows.update(account=account, search=search)
+    except IntegrityError:
+        twin = Credential.objects.kind(credential.kind).filter(account=account).first()
+        return Reading(
+            "other_account", _("“%s” is the credential of this account already.") % (twin or account)
+        )
+    credential.account, credential.search = account, search
+    return None

@@ -1,0 +1,293 @@
+"""Access tokens: short-lived, got in exchange for a credential's secret, one exchange at a time.
+
+Many providers end a refresh token at its first use. So whoever exchanges holds a lease in the database, with
+a number that no later holder has; the new refresh token is stored in the same transaction as the access
+token, and only in place of the very one that was tried. What was sent and not answered is noted before it is
+sent: if the provider then refuses it, the token was lost on the way and not revoked, and the credential says
+so.
+"""
+
+import hmac
+import os
+import random
+import socket
+import time
+from datetime import datetime, timedelta
+from typing import NamedTuple, cast
+
+from django.db import DatabaseError, models, transaction
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from credentials import audit, egress
+from credentials.answers import Reading, redacted
+from credentials.exchange import Call
+from credentials.models import AccessToken, Credential, Fingerprint, OAuthApp
+from credentials.models.access import Tokens
+from credentials.models.access_token import for_credential
+from credentials.sealing import Fresh, Sealed, SecretError, SecretField, fingerprint, seal
+
+# Longer than an exchange can take: the whole call ends after 10 seconds.
+LEASE = timedelta(seconds=30)
+# How long others wait for the one who exchanges.
+PATIENCE = 20.0
+# A token is exchanged ahead of its end: the last tenth of its life, at least this long before.
+AHEAD = timedelta(seconds=60)
+# How often a new refresh token is written when the database fails: it exists nowhere else.
+STORING_TRIES = 8
+# After these the provider may have taken the token without our hearing of it.
+UNCERTAIN = ("timeout", "connection_failed", "garbled", "provider_outage")
+
+
+class NoToken(Exception):
+    """No access token could be had. `reading` says why, as after a probe."""
+
+    def __init__(self, reading: Reading):
+        super().__init__(reading.code)
+        self.reading = reading
+
+
+class _Held(NamedTuple):
+    """A lease that this process holds."""
+
+    row: AccessToken
+    fence: int
+
+
+def access_token(credential: Credential, *, refused: str = "") -> str:
+    """An access token that is good for now, from the cache or by an exchange.
+
+    `refused` is the token that the provider has just answered with 401: it is not given again. Raises
+    NoToken, and RuntimeError in a transaction, which could take a new refresh token back after the old one
+    ended.
+    """
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        row = for_credential(credential)
+        known = _usable(row, refused)
+        if known and not _ends_soon(row):
+            return known
+        if held := _lease(row):
+            try:
+                return _exchange(credential, held)
+            except NoToken:
+                if known:
+                    # It ends soon, and is good until then.
+                    return known
+                raise
+        if known:
+            return known
+        if time.monotonic() > deadline:
+            raise NoToken(Reading("busy"))
+        time.sleep(random.uniform(0.02, 0.1))  # noqa: S311 - keeps those who wait apart
+
+
+def forget(credential: Credential) -> None:
+    """Take the cached token away, so that the next use exchanges anew."""
+    AccessToken.objects.filter(credential_id=credential.pk).update(expires_at=None, obtained_at=None)
+
+
+def _usable(row: AccessToken, refused: str) -> str:
+    """The cached token, or an empty string where it has ended, was refused, or is of an older secret."""
+    rows = Credential.everything.non_polymorphic().filter(pk=row.credential_id)
+    current = rows.values_list("secret_version", flat=True).first()
+    if row.token is None or row.obtained_at is None or row.secret_version != current:
+        return ""
+    if row.expires_at is not None and row.expires_at <= timezone.now() + timedelta(seconds=5):
+        return ""
+    try:
+        text = row.token.use(row.destination())
+    except SecretError:
+        return ""
+    return "" if refused and hmac.compare_digest(text.encode(), refused.encode()) else text
+
+
+def _ends_soon(row: AccessToken) -> bool:
+    if row.expires_at is None or row.obtained_at is None:
+        return False
+    ahead = max(AHEAD, (row.expires_at - row.obtained_at) / 10)
+    return timezone.now() >= row.expires_at - min(ahead, (row.expires_at - row.obtained_at) / 2)
+
+
+# --- the lease ----------------------------------------------------------------------------------------------
+
+
+def _lease(row: AccessToken) -> _Held | None:
+    """The lease, or None where somebody else holds it. By the database's clock, which all hosts share.
+
+    The number must be as it was read: it rises with each lease and each release, so that whoever looked
+    before somebody else was done has to look again. Raises RuntimeError inside a transaction.
+    """
+    free = models.Q(leased_until=None) | models.Q(leased_until__lt=Now())
+    with transaction.atomic(durable=True):
+        taken = AccessToken.objects.filter(free, pk=row.pk, fence=row.fence).update(
+            fence=row.fence + 1,
+            leased_by=f"{socket.gethostname()}:{os.getpid()}"[:255],
+            leased_until=Now() + LEASE,
+        )
+    if not taken:
+        return None
+    # Whoever held it before may have noted what it sent after this process had read the row.
+    row.refresh_from_db(fields=["in_flight"])
+    return _Held(row, row.fence + 1)
+
+
+def _mark(held: _Held, **values: object) -> bool:
+    """Write to the row of the lease; returns whether it is still held."""
+    return bool(AccessToken.objects.filter(pk=held.row.pk, fence=held.fence).update(**values))
+
+
+def _release(held: _Held, **values: object) -> bool:
+    """Give the lease back, with these values; returns whether it was still held."""
+    return _mark(held, fence=held.fence + 1, leased_until=None, leased_by="", **values)
+
+
+# --- the exchange -------------------------------------------------------------------------------------------
+
+
+def _exchange(credential: Credential, held: _Held) -> str:
+    """Get a new token and store it; returns it. Raises NoToken."""
+    try:
+        # As it stands now, under the lease: whoever held it before may have stored another refresh token.
+        current = Credential.objects.filter(pk=credential.pk).first()
+        if current is None:
+            raise NoToken(Reading("secret_missing", "The credential was deleted."))
+        app = current.app_in_use()
+        if current.USES_OAUTH_APP and app is None:
+            raise NoToken(Reading("oauth_app_missing"))
+        call, tried = _call(current, app)
+        interrupted = bool(tried) and held.row.in_flight == tried
+        if tried and not _mark(held, in_flight=tried):
+            raise NoToken(Reading("busy"))
+        found = _ask(current, call)
+    except BaseException:
+        _release(held)
+        raise
+    if isinstance(found, Reading):
+        return _failed(credential, current, held, found, interrupted)
+    _store(current, held, found, tried)
+    return found.access_token
+
+
+def _call(credential: Credential, app: OAuthApp | None) -> tuple[Call, str]:
+    """The exchange's request, and the fingerprint of the refresh token in it; "" where it holds none."""
+    name = credential.REFRESHES_WITH
+    if name and not getattr(credential, name):
+        raise NoToken(Reading("secret_missing"))
+    try:
+        call = credential.token_call(cast(OAuthApp, app))
+        tried = fingerprint(getattr(credential, name).use(credential.destination())) if name else ""
+    except SecretError as error:
+        reading = Reading(error.code)
+    else:
+        return call, tried
+    raise NoToken(reading)
+
+
+def _ask(credential: Credential, call: Call) -> Tokens | Reading:
+    try:
+        answer = egress.send(call, hosts=credential.hosts())
+    except egress.EgressError as error:
+        return credential.read_egress_error(error)
+    found = credential.read_token_answer(answer)
+    if isinstance(found, Reading):
+        secrets = [*(call.form or {}).values(), *(call.basic or ())]
+        return Reading(found.code, redacted(found.detail, secrets), found.retry_after)
+    return found
+
+
+def _failed(
+    credential: Credential, current: Credential, held: _Held, found: Reading, interrupted: bool
+) -> str:
+    """Give the lease back and say why there is no token; or use what somebody else stored meanwhile."""
+    # What may have reached the provider stays noted; so does what was lost, to be told again next time.
+    keep = found.code in UNCERTAIN or interrupted
+    _release(held, **({} if keep else {"in_flight": ""}))
+    if found.code in ("revoked", "expired") and current.REFRESHES_WITH:
+        if not _is_current(current):
+            raise NoToken(Reading("superseded"))
+        if interrupted:
+            raise NoToken(Reading("token_lost", found.detail))
+    raise NoToken(found)
+
+
+def _is_current(credential: Credential) -> bool:
+    """Whether the refresh token that was tried is still the one in force."""
+    field = _refresh_field(credential)
+    tried = getattr(credential, field.version_name)
+    return models.QuerySet(type(credential)).filter(pk=credential.pk, **{field.version_name: tried}).exists()
+
+
+def _refresh_field(credential: Credential) -> SecretField:
+    return cast(SecretField, type(credential)._meta.get_field(credential.REFRESHES_WITH))
+
+
+# --- storing ------------------------------------------------------------------------------------------------
+
+
+def _store(credential: Credential, held: _Held, found: Tokens, tried: str) -> None:
+    """Keep what the provider gave, however often the database must be asked."""
+    for attempt in range(STORING_TRIES):
+        try:
+            with transaction.atomic(durable=True):
+                _store_once(credential, held, found, tried)
+            return
+        except DatabaseError:
+            if attempt == STORING_TRIES - 1:
+                raise
+            time.sleep(0.05 * 2**attempt)
+
+
+def _store_once(credential: Credential, held: _Held, found: Tokens, tried: str) -> None:
+    now = timezone.now()
+    rotated = found.refresh_token if credential.REFRESHES_WITH else None
+    if rotated and fingerprint(rotated) != tried and not _put_refresh_token(credential, rotated, now):
+        # A person entered another secret meanwhile: theirs is in force, and this token is not of it.
+        _release(held, in_flight="")
+        return
+    if found.refresh_expires_in:
+        ends = now + timedelta(seconds=found.refresh_expires_in)
+        models.QuerySet.update(credential._root_rows().filter(pk=credential.pk), expires_at=ends)
+    if not _release(held, in_flight=""):
+        # Somebody else holds the lease by now. The refresh token is safe; the access token is theirs to get.
+        return
+    row = held.row
+    row.credential, row.token = credential, found.access_token
+    row.secret_version, row.obtained_at = credential.secret_version, now
+    lifetime = found.expires_in or credential.TOKEN_LIFETIME
+    row.expires_at = now + timedelta(seconds=lifetime)
+    row.scopes = " ".join(sorted(found.scopes or ()))
+    row.save(
+        update_fields=[
+            *("token", "token_seal_version", "token_seal_key"),
+            *("secret_version", "obtained_at", "expires_at", "scopes"),
+        ]
+    )
+
+
+def _put_refresh_token(credential: Credential, text: str, now: datetime) -> bool:
+    """Put a new refresh token in place of the one that was tried; False where another one stands there.
+
+    It is no edit: `version` stays, so that nobody's open form goes stale, and so does `secret_version`, for
+    the grant is the same.
+    """
+    field = _refresh_field(credential)
+    before = getattr(credential, field.version_name)
+    setattr(credential, field.version_name, before + 1)
+    key, token = seal(Fresh(text), field.place(credential), credential.destination())
+    rows = models.QuerySet(type(credential)).filter(pk=credential.pk, **{field.version_name: before})
+    stored = rows.update(**{field.name: Sealed(token), field.version_name: before + 1, field.key_name: key})
+    if not stored:
+        setattr(credential, field.version_name, before)
+        return False
+    Fingerprint.objects.remember(credential.id, field.name, fingerprint(text))
+    audit.record("refresh", credential, fields=[field.name], actor=_actor())
+    return True
+
+
+def _actor() -> str:
+    """Who acts; workers of the platform need not say so for a refresh."""
+    try:
+        return audit.now_acting().actor
+    except audit.NobodyActs:
+        return f"worker:refresh@{socket.gethostname()}"
