@@ -147,7 +147,7 @@ def _learn(credential: Credential, account: str) -> Reading | None:
 
     Returns what is wrong: another credential of the kind has it.
     """
-    rows = models.QuerySet(Credential).filter(pk=credential.pk, account=None)
+    rows: models.QuerySet[Credential] = models.QuerySet(Credential).filter(pk=credential.pk, account=None)
     search = f"{credential.search} {account}".strip().casefold()
     try:
         with transaction.atomic():

@@ -51,6 +51,7 @@ class Session(requests.Session):
         body_limit: int = egress.BODY_LIMIT,
         source: str = "session",
         telling: bool = True,
+        token: str = "",
     ):
         super().__init__()
         self.credential = credential
@@ -68,7 +69,8 @@ class Session(requests.Session):
         self.mount("https://", adapter)
         # It refuses them, with a clear message.
         self.mount("http://", adapter)
-        self._token, self._token_from = "", -TOKEN_KEPT
+        # A fresh consent brings its token along, before anything is stored.
+        self._token, self._token_from = token, time.monotonic() + (3600 if token else -TOKEN_KEPT)
 
     def request(self, method: str, url: str, **kwargs: Any) -> requests.Response:  # type: ignore[override]
         """Like that of requests; the URL may be a path at the provider's API."""

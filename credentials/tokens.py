@@ -275,7 +275,9 @@ def _put_refresh_token(credential: Credential, text: str, now: datetime) -> bool
     before = getattr(credential, field.version_name)
     setattr(credential, field.version_name, before + 1)
     key, token = seal(Fresh(text), field.place(credential), credential.destination())
-    rows = models.QuerySet(type(credential)).filter(pk=credential.pk, **{field.version_name: before})
+    rows: models.QuerySet[Credential] = models.QuerySet(type(credential)).filter(
+        pk=credential.pk, **{field.version_name: before}
+    )
     stored = rows.update(**{field.name: Sealed(token), field.version_name: before + 1, field.key_name: key})
     if not stored:
         setattr(credential, field.version_name, before)

@@ -8,9 +8,12 @@ from django.utils.translation import gettext_lazy as _
 from credentials.answers import Rule
 from credentials.exchange import Answer, Call
 from credentials.fields import ScopeField
-from credentials.kinds.common import refresh_call
+from credentials.kinds.common import code_call, refresh_call
 from credentials.kinds.provider import Provider
-from credentials.models.credential import Credential, Values
+from credentials.models.access import Tokens
+from credentials.models.consent import Consent
+from credentials.models.credential import Credential
+from credentials.models.declaration import Values
 from credentials.models.rate_limit import SECOND, Limit
 from credentials.sealing import SecretField
 from health.fields import PlainTextField
@@ -26,6 +29,8 @@ PROVIDER = Provider(
     limits=_("5 requests per second for each base; after a refusal it stays closed for 30 seconds."),
 )
 
+TOKEN_URL = "https://airtable.com/oauth2/v1/token"  # noqa: S105 - an address
+
 
 class AirtableOAuth2(Credential):
     KIND = "airtable_oauth2"
@@ -38,6 +43,7 @@ class AirtableOAuth2(Credential):
     API_HOST = "api.airtable.com"
     SIGN_IN_HOST = "airtable.com"
     REFRESHES_WITH = "refresh_token"
+    CONSENT = Consent("https://airtable.com/oauth2/v1/authorize")
     # https://airtable.com/developers/web/api/errors
     RULES = (
         Rule("quota_exhausted", status=(429,), sign=("public_api_billing_limit_exceeded",)),
@@ -63,7 +69,17 @@ class AirtableOAuth2(Credential):
         return (answer or {}).get("id") or properties.get("airtable_uid")
 
     def token_call(self, app: "OAuthApp") -> Call:
-        return refresh_call(self, app, "https://airtable.com/oauth2/v1/token", basic=True)
+        return refresh_call(self, app, TOKEN_URL, basic=True)
+
+    def code_call(self, app: "OAuthApp", form: Mapping[str, str]) -> Call:
+        return code_call(app, TOKEN_URL, form, basic=True)
+
+    def consented(self, tokens: Tokens, params: Values, facts: Values) -> dict[str, Any]:
+        return {
+            "airtable_uid": facts.get("id"),
+            "refresh_token": tokens.refresh_token,
+            "scope": " ".join(sorted(tokens.scopes or ())),
+        }
 
     def probe_call(self) -> Call:
         return Call("GET", self.at("/v0/meta/whoami"))

@@ -10,7 +10,8 @@ from django.utils.translation import gettext_lazy as _
 from credentials.answers import Rule
 from credentials.exchange import Answer, Call
 from credentials.kinds.provider import Provider
-from credentials.models.credential import Credential, Values
+from credentials.models.credential import Credential
+from credentials.models.declaration import Values
 from credentials.models.rate_limit import SECOND, Limit
 from credentials.sealing import SecretField
 from health.fields import PlainTextField

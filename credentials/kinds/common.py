@@ -1,5 +1,6 @@
 """What several kinds say alike."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext as _
@@ -19,6 +20,17 @@ def refresh_call(credential: Credential, app: "OAuthApp", url: str, *, basic: bo
     """
     token = getattr(credential, credential.REFRESHES_WITH).use(credential.destination())
     form = {"grant_type": "refresh_token", "refresh_token": token}
+    secret = app.client_secret.use(app.destination())
+    if basic:
+        return Call("POST", url, form=form, basic=(app.client_id, secret))
+    return Call("POST", url, form={**form, "client_id": app.client_id, "client_secret": secret})
+
+
+def code_call(app: "OAuthApp", url: str, form: Mapping[str, str], *, basic: bool = False) -> Call:
+    """The exchange of a consent's code: the app signs in with HTTP Basic, or in the form.
+
+    Opens the app's secret. Raises SecretError.
+    """
     secret = app.client_secret.use(app.destination())
     if basic:
         return Call("POST", url, form=form, basic=(app.client_id, secret))

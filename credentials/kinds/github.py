@@ -16,7 +16,8 @@ from credentials.exchange import Answer, Call
 from credentials.fields import WholeNumberField
 from credentials.kinds.provider import Provider
 from credentials.models.access import Quota, Tokens, whole
-from credentials.models.credential import Credential, Values
+from credentials.models.credential import Credential
+from credentials.models.declaration import Values
 from credentials.models.rate_limit import HOUR, Limit
 from health.fields import PlainTextField
 

@@ -10,10 +10,12 @@ from django.utils.translation import gettext_lazy as _
 from credentials.answers import Rule, signs_of
 from credentials.exchange import Answer, Call
 from credentials.fields import StringListField, WholeNumberField
-from credentials.kinds.common import refresh_call
+from credentials.kinds.common import code_call, refresh_call
 from credentials.kinds.provider import Provider
-from credentials.models.access import Quota, whole
-from credentials.models.credential import Credential, Values
+from credentials.models.access import Quota, Tokens, whole
+from credentials.models.consent import Consent
+from credentials.models.credential import Credential
+from credentials.models.declaration import Values
 from credentials.models.rate_limit import SECOND, Limit
 from credentials.sealing import SecretField
 from health.fields import PlainTextField
@@ -44,6 +46,7 @@ class HubSpotOAuth2(Credential):
     USES_OAUTH_APP = True
     API_HOST = "api.hubapi.com"
     REFRESHES_WITH = "refresh_token"
+    CONSENT = Consent("https://app.hubspot.com/oauth/authorize")
     TOKEN_LIFETIME = 1800
     # https://developers.hubspot.com/docs/api/error-handling
     RULES = (
@@ -80,6 +83,17 @@ class HubSpotOAuth2(Credential):
 
     def token_call(self, app: "OAuthApp") -> Call:
         return refresh_call(self, app, self.at("/oauth/v1/token"))
+
+    def code_call(self, app: "OAuthApp", form: Mapping[str, str]) -> Call:
+        return code_call(app, self.at("/oauth/v1/token"), form)
+
+    def consented(self, tokens: Tokens, params: Values, facts: Values) -> dict[str, Any]:
+        return {
+            "hub_domain": facts.get("hub_domain"),
+            "hub_id": facts.get("hub_id"),
+            "refresh_token": tokens.refresh_token,
+            "scopes": facts.get("scopes") or [],
+        }
 
     def authenticate(self, request: requests.PreparedRequest, token: str) -> None:
         super().authenticate(request, token)

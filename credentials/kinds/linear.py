@@ -10,10 +10,12 @@ from credentials import answers
 from credentials.answers import Rule
 from credentials.exchange import Answer, Call
 from credentials.fields import ScopeField
-from credentials.kinds.common import refresh_call
+from credentials.kinds.common import code_call, refresh_call
 from credentials.kinds.provider import Provider
-from credentials.models.access import Quota, whole
-from credentials.models.credential import Credential, Values
+from credentials.models.access import Quota, Tokens, whole
+from credentials.models.consent import Consent
+from credentials.models.credential import Credential
+from credentials.models.declaration import Values
 from credentials.models.rate_limit import HOUR, Limit
 from credentials.sealing import SecretField
 from health.fields import PlainTextField
@@ -57,6 +59,7 @@ class LinearOAuth2(Credential):
     USES_OAUTH_APP = True
     API_HOST = "api.linear.app"
     REFRESHES_WITH = "refresh_token"
+    CONSENT = Consent("https://linear.app/oauth/authorize", separator=",", params={"prompt": "consent"})
     TOKEN_LIFETIME = 24 * 3600
     RULES = RULES
     TOKEN_RULES = (Rule("oauth_app_rejected", sign=("invalid_client", "unauthorized_client")),)
@@ -86,6 +89,18 @@ class LinearOAuth2(Credential):
 
     def token_call(self, app: "OAuthApp") -> Call:
         return refresh_call(self, app, self.at("/oauth/token"))
+
+    def code_call(self, app: "OAuthApp", form: Mapping[str, str]) -> Call:
+        return code_call(app, self.at("/oauth/token"), form)
+
+    def consented(self, tokens: Tokens, params: Values, facts: Values) -> dict[str, Any]:
+        return {
+            "access_token": tokens.access_token,
+            "refresh_token": tokens.refresh_token,
+            "scope": " ".join(sorted(tokens.scopes or ())),
+            "linear_org_id": facts.get("organization_id"),
+            "linear_org_name": facts.get("organization_name"),
+        }
 
     def authenticate(self, request: requests.PreparedRequest, token: str) -> None:
         super().authenticate(request, token or self.access_token.use(self.destination()))

@@ -11,7 +11,8 @@ from credentials.exchange import Answer, Call
 from credentials.fields import IdentifierField
 from credentials.kinds.common import client_credentials_call, joined, repeated
 from credentials.kinds.provider import Provider
-from credentials.models.credential import Credential, Values
+from credentials.models.credential import Credential
+from credentials.models.declaration import Values
 from credentials.models.rate_limit import SECOND, Limit
 from credentials.sealing import SecretField
 from health.fields import PlainTextField

@@ -11,10 +11,12 @@ from django.utils.translation import gettext_lazy as _
 from credentials.answers import Rule
 from credentials.exchange import Answer, Call
 from credentials.fields import IdentifierField, ScopeField
-from credentials.kinds.common import joined, refresh_call
+from credentials.kinds.common import code_call, joined, refresh_call
 from credentials.kinds.provider import Provider
 from credentials.models.access import Tokens, seconds
-from credentials.models.credential import Credential, Values
+from credentials.models.consent import Consent
+from credentials.models.credential import Credential
+from credentials.models.declaration import Values
 from credentials.models.rate_limit import MINUTE, Limit
 from credentials.sealing import SecretField
 from health.fields import PlainTextField
@@ -55,6 +57,9 @@ class QuickBooksOAuth2(Credential):
     USES_OAUTH_APP = True
     SIGN_IN_HOST = "oauth.platform.intuit.com"
     REFRESHES_WITH = "refresh_token"
+    CONSENT = Consent(
+        "https://appcenter.intuit.com/connect/oauth2", asks=("environment",), echoes=("realmId",)
+    )
     RULES = RULES
     TOKEN_RULES = (Rule("oauth_app_rejected", sign=("invalid_client", "unauthorized_client")),)
 
@@ -104,6 +109,20 @@ class QuickBooksOAuth2(Credential):
         found = super().tokens(answer)
         lives = seconds(answer.json.get("x_refresh_token_expires_in")) if found else None
         return dataclasses.replace(found, refresh_expires_in=lives) if found else None
+
+    def code_call(self, app: "OAuthApp", form: Mapping[str, str]) -> Call:
+        url = f"https://{self.SIGN_IN_HOST}/oauth2/v1/tokens/bearer"
+        return code_call(app, url, form, basic=True)
+
+    def consented(self, tokens: Tokens, params: Values, facts: Values) -> dict[str, Any]:
+        return {
+            "realm_id": params.get("realmId"),
+            "refresh_token": tokens.refresh_token,
+            # The answer names none: Intuit grants all that were asked for, or nothing.
+            "scope": " ".join(sorted(tokens.scopes or params["scopes"])),
+            "environment": self.environment,
+            "company_name": str(facts.get("CompanyName", "")),
+        }
 
     def probe_call(self) -> Call:
         return Call("GET", self.at(f"/v3/company/{self.realm_id}/companyinfo/{self.realm_id}"))

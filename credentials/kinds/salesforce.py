@@ -2,16 +2,20 @@
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
+from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from credentials.answers import Rule
 from credentials.exchange import Answer, Call
 from credentials.fields import HostField, ScopeField
-from credentials.kinds.common import refresh_call
+from credentials.kinds.common import code_call, refresh_call
 from credentials.kinds.provider import Provider
-from credentials.models.access import Quota, whole
-from credentials.models.credential import Credential, Values
+from credentials.models.access import Quota, Tokens, whole
+from credentials.models.consent import Consent
+from credentials.models.credential import Credential
+from credentials.models.declaration import Values
 from credentials.models.rate_limit import DAY, Limit
 from credentials.sealing import SecretField
 from health.fields import PlainTextField
@@ -67,6 +71,7 @@ class SalesforceOAuth2(Credential):
     OLDER_PROPERTIES = {"instance_url": "domain"}
     USES_OAUTH_APP = True
     REFRESHES_WITH = "refresh_token"
+    CONSENT = Consent("https://{host}/services/oauth2/authorize", asks=("domain",))
     RULES = RULES
     TOKEN_RULES = TOKEN_RULES
 
@@ -102,6 +107,20 @@ class SalesforceOAuth2(Credential):
 
     def token_call(self, app: "OAuthApp") -> Call:
         return refresh_call(self, app, self.at("/services/oauth2/token"))
+
+    def code_call(self, app: "OAuthApp", form: Mapping[str, str]) -> Call:
+        return code_call(app, self.at("/services/oauth2/token"), form)
+
+    def consented(self, tokens: Tokens, params: Values, facts: Values) -> dict[str, Any]:
+        # Where the API is, says the answer; it must be the host that was entered, and checked.
+        if urlsplit(str(tokens.facts.get("instance_url", ""))).hostname != self.domain:
+            raise ValidationError({"domain": _("The consent came from another domain than this one.")})
+        return {
+            "domain": self.domain,
+            "refresh_token": tokens.refresh_token,
+            "scope": " ".join(sorted(tokens.scopes or ())),
+            "salesforce_id": facts.get("organization_id"),
+        }
 
     def probe_call(self) -> Call:
         return Call("GET", self.at("/services/oauth2/userinfo"))

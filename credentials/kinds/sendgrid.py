@@ -13,7 +13,8 @@ from credentials.exchange import Answer, Call
 from credentials.kinds.common import joined
 from credentials.kinds.provider import Provider
 from credentials.models.access import Probe, Quota, whole
-from credentials.models.credential import Credential, Values
+from credentials.models.credential import Credential
+from credentials.models.declaration import Values
 from credentials.models.rate_limit import MINUTE, Limit
 from credentials.sealing import SecretField
 from health.fields import PlainTextField

@@ -14,7 +14,8 @@ from credentials.fields import HostField
 from credentials.kinds.common import client_credentials_call, joined, repeated
 from credentials.kinds.provider import Provider
 from credentials.models.access import Quota, whole
-from credentials.models.credential import Credential, Values
+from credentials.models.credential import Credential
+from credentials.models.declaration import Values
 from credentials.models.rate_limit import HOUR, SECOND, Limit
 from credentials.sealing import SecretField
 from health.fields import PlainTextField

@@ -1,20 +1,28 @@
 """Shopify: https://shopify.dev/docs/api/usage/access-scopes"""
 
+import hmac
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import requests
+from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from credentials import answers
 from credentials.answers import Rule
 from credentials.exchange import Answer, Call
 from credentials.fields import HostField
+from credentials.kinds.common import code_call
 from credentials.kinds.provider import Provider
-from credentials.models.access import Quota, whole
-from credentials.models.credential import Credential, Values
+from credentials.models.access import Quota, Tokens, whole
+from credentials.models.consent import Consent
+from credentials.models.credential import Credential
+from credentials.models.declaration import Values
 from credentials.models.rate_limit import SECOND, Limit
 from credentials.sealing import SecretField
+
+if TYPE_CHECKING:
+    from credentials.models.oauth_app import OAuthApp
 
 PROVIDER = Provider(
     key="shopify",
@@ -51,6 +59,9 @@ class ShopifyOAuth2(Credential):
     PROPERTIES = ("access_token", "shop_url")
     DESTINATION = ("shop_url",)
     USES_OAUTH_APP = True
+    CONSENT = Consent(
+        "https://{host}/admin/oauth/authorize", separator=",", asks=("shop_url",), echoes=("hmac", "shop")
+    )
     RULES = RULES
 
     access_token = SecretField(_("access token"), help_text=_("The offline token: begins with shpat_."))
@@ -77,6 +88,22 @@ class ShopifyOAuth2(Credential):
     def authenticate(self, request: requests.PreparedRequest, token: str) -> None:
         request.headers["X-Shopify-Access-Token"] = self.access_token.use(self.destination())
 
+    def consent_check(self, app: "OAuthApp", params: Mapping[str, str]) -> None:
+        super().consent_check(app, params)
+        # https://shopify.dev/docs/apps/build/authentication-authorization/access-tokens/authorization-code-grant
+        signed = "&".join(f"{name}={params[name]}" for name in sorted(params) if name != "hmac")
+        key = app.client_secret.use(app.destination()).encode()
+        if not hmac.compare_digest(hmac.digest(key, signed.encode(), "sha256").hex(), params["hmac"]):
+            raise ValidationError(_("The answer was not signed by Shopify for this app."), code="callback")
+        if params["shop"] != self.shop_url:
+            raise ValidationError(_("The consent came from another shop than this one."), code="account")
+
+    def code_call(self, app: "OAuthApp", form: Mapping[str, str]) -> Call:
+        return code_call(app, self.at("/admin/oauth/access_token"), form)
+
+    def consented(self, tokens: Tokens, params: Values, facts: Values) -> dict[str, Any]:
+        return {"access_token": tokens.access_token, "shop_url": self.shop_url}
+
     def probe_call(self) -> Call:
         return Call("GET", self.at("/admin/oauth/access_scopes.json"))
 
@@ -85,10 +112,10 @@ class ShopifyOAuth2(Credential):
         return found if found and isinstance(found.get("access_scopes"), list) else None
 
     def granted(self, facts: Mapping[str, Any]) -> frozenset[str] | None:
-        handles = {one.get("handle") for one in facts["access_scopes"] if isinstance(one, dict)}
+        handles = {str(one.get("handle")) for one in facts["access_scopes"] if isinstance(one, dict)}
         # Whoever may write may read as well, which Shopify does not list.
-        reads = {f"read_{one.removeprefix('write_')}" for one in handles if str(one).startswith("write_")}
-        return frozenset(map(str, handles | reads))
+        reads = {f"read_{one.removeprefix('write_')}" for one in handles if one.startswith("write_")}
+        return frozenset(handles | reads)
 
     def wait(self, answer: Answer) -> float | None:
         return super().wait(answer) or _until_restored(answer)

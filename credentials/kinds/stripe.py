@@ -12,7 +12,9 @@ from credentials.answers import Reading, Rule
 from credentials.exchange import Answer, Call
 from credentials.kinds.provider import Provider
 from credentials.models.access import Probe, Tokens
-from credentials.models.credential import Credential, Values
+from credentials.models.consent import Consent
+from credentials.models.credential import Credential
+from credentials.models.declaration import Values
 from credentials.models.rate_limit import SECOND, Limit
 from credentials.sealing import SecretField
 
@@ -144,6 +146,7 @@ class StripeOAuth2(StripeCredential):
     OLDER_KINDS = ("stripe_oauth",)
     USES_OAUTH_APP = True
     REFRESHES_WITH = "secret"
+    CONSENT = Consent("https://marketplace.stripe.com/oauth/v2/authorize")
 
     secret = SecretField(
         _("secret"),
@@ -168,6 +171,19 @@ class StripeOAuth2(StripeCredential):
             # An app signs in with a secret key of the platform's own account.
             basic=(app.client_secret.use(app.destination()), ""),
         )
+
+    def code_call(self, app: "OAuthApp", form: Mapping[str, str]) -> Call:
+        secret = app.client_secret.use(app.destination())
+        return Call("POST", self.at("/v1/oauth/token"), form=form, basic=(secret, ""))
+
+    def consented(self, tokens: Tokens, params: Values, facts: Values) -> dict[str, Any]:
+        account = str(tokens.facts.get("stripe_user_id", ""))
+        return {
+            "name": self.name or f"{self.PROVIDER.name} {account}".strip(),
+            # A Connect platform of the older kind gets a key that stays, and no refresh token.
+            "secret": tokens.refresh_token or tokens.access_token,
+            "test": tokens.facts.get("livemode") is False,
+        }
 
     def tokens(self, answer: Answer) -> Tokens | None:
         found = super().tokens(answer)

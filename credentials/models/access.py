@@ -25,9 +25,9 @@ Probe = Generator[Call, Answer, Reading]
 
 @dataclass(frozen=True, repr=False)
 class Tokens:
-    """What a token endpoint gave. `expires_in` is in seconds; None where it does not expire or does not say.
+    """What a token endpoint gave. `expires_in` is in seconds; None where it does not say.
 
-    `refresh_token` is None where the old one stays; `refresh_expires_in` is its lifetime in seconds, if known.
+    `refresh_token` is None where the old one stays; `refresh_expires_in` is how long it lives, where it says.
     `facts` is what else the answer tells of the account.
     """
 
