@@ -6,9 +6,12 @@ from django.apps import apps
 from django.core import checks
 from fernet_fields import EncryptedField
 
-from credentials.models import AccessToken, Credential, kinds
+from credentials.models import AccessToken, Credential, PendingConsent, kinds
 from credentials.models.secret_holder import SecretHolder
 from credentials.sealing import SecretField
+
+# The models that give a SecretField what it asks of its row.
+HOLDERS = (SecretHolder, AccessToken, PendingConsent)
 
 
 @checks.register(checks.Tags.models)
@@ -27,7 +30,7 @@ def check_secrets(**kwargs: Any) -> list[checks.Error]:
                         id="credentials.E001",
                     )
                 )
-            elif isinstance(field, SecretField) and not issubclass(model, (SecretHolder, AccessToken)):
+            elif isinstance(field, SecretField) and not issubclass(model, HOLDERS):
                 errors.append(
                     checks.Error(
                         "A SecretField stands on a model that is no SecretHolder.",

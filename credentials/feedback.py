@@ -31,7 +31,9 @@ def hear(credential: Credential, answer: Answer, *, source: str, telling: bool =
     """
     reading = credential.read_failure(answer)
     if quota := credential.quota(answer):
-        credential.rate_limit.heed(quota)
+        credential.rate_limit.note_quota(
+            quota.allowed_requests, interval=quota.interval, remaining=quota.remaining
+        )
     if reading is None:
         reading = Reading("ok" if 200 <= answer.status < 300 else "unclassified")
     if reading.code in ("rate_limited", "quota_exhausted"):

@@ -83,7 +83,8 @@ def look(credential: Credential, *, source: str = "probe") -> tuple[Observation,
     """One look: the observation and the calls made for it. A null account is filled in from the answer."""
     started_at, steps = timezone.now(), list[Step]()
     try:
-        reading = _judged(credential, _read(credential, steps))
+        with Session(credential, wait=WAIT, source=source, telling=False) as session:
+            reading = judged(credential, asked(credential, session, steps))
     except Exception as error:  # noqa: BLE001 - a fault of ours is an observation too
         # Neither message nor traceback: they could hold what the provider sent.
         logger.error("The probe of %s failed in our own code: %s", credential.kind, type(error).__name__)
@@ -91,33 +92,32 @@ def look(credential: Credential, *, source: str = "probe") -> tuple[Observation,
     return feedback.observation(credential, reading, started_at=started_at, source=source), steps
 
 
-def _read(credential: Credential, steps: list[Step]) -> Reading:
-    """Make the calls that the kind asks for, one by one."""
+def asked(credential: Credential, session: Session, steps: list[Step]) -> Reading:
+    """Make the calls that the kind asks for, one by one; returns what the last answer means."""
     asking = credential.probe()
-    with Session(credential, wait=WAIT, source="probe", telling=False) as session:
-        call = next(asking)
-        while len(steps) < MOST_CALLS:
-            begun, status = time.monotonic(), None
-            try:
-                answer = session.call(call)
-                status = answer.status
-            except SignInFailed as error:
-                return error.reading
-            except egress.EgressError as error:
-                return credential.read_egress_error(error)
-            except limiter.RateLimited as error:
-                return Reading("limit_reached", retry_after=error.retry_after)
-            finally:
-                steps.append(Step(str(call), status, (time.monotonic() - begun) * 1000))
-            try:
-                call = asking.send(answer)
-            except StopIteration as end:
-                found: Reading = end.value
-                return found
+    call = next(asking)
+    while len(steps) < MOST_CALLS:
+        begun, status = time.monotonic(), None
+        try:
+            answer = session.call(call)
+            status = answer.status
+        except SignInFailed as error:
+            return error.reading
+        except egress.EgressError as error:
+            return credential.read_egress_error(error)
+        except limiter.RateLimited as error:
+            return Reading("limit_reached", retry_after=error.retry_after)
+        finally:
+            steps.append(Step(str(call), status, (time.monotonic() - begun) * 1000))
+        try:
+            call = asking.send(answer)
+        except StopIteration as end:
+            found: Reading = end.value
+            return found
     return Reading("internal_error", "Too many calls.")
 
 
-def _judged(credential: Credential, reading: Reading) -> Reading:
+def judged(credential: Credential, reading: Reading) -> Reading:
     """The reading, unless what works is another account's, or may not do what is needed."""
     if reading.code != "ok":
         return reading

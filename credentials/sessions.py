@@ -6,6 +6,7 @@ limit, and tells health what it sees.
 """
 
 import time
+from contextlib import nullcontext
 from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -20,6 +21,7 @@ from credentials.sealing import SecretError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
 # How long a session keeps an access token before it looks whether there is a newer one, in seconds.
 TOKEN_KEPT = 30.0
@@ -91,18 +93,25 @@ class Session(requests.Session):
             self._take_token(refused=self._token)
             response = self._send(plain, **kwargs)
             answer = Answer(response.status_code, response.headers, response.content)
-        feedback.hear(self.credential, answer, source=self.source, telling=self.telling)
+        if not self.credential._state.adding:
+            feedback.hear(self.credential, answer, source=self.source, telling=self.telling)
         return response
 
     def _send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         # Signed in first: a lease is good for a moment only, and an exchange takes its time.
         self._sign_in(request)
-        with self.credential.rate_limit.acquire(timeout=self.wait, purpose=self.source):
+        with self._lease():
             try:
                 return super().send(request, **kwargs)
             except egress.EgressError as error:
                 self._tell(self.credential.read_egress_error(error))
                 raise
+
+    def _lease(self) -> "AbstractContextManager[Any]":
+        if self.credential._state.adding:
+            # One that is being connected has no limit yet.
+            return nullcontext()
+        return self.credential.rate_limit.acquire(timeout=self.wait, purpose=self.source)
 
     def _tell(self, reading: Reading) -> None:
         if self.telling:

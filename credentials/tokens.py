@@ -82,6 +82,18 @@ def access_token(credential: Credential, *, refused: str = "") -> str:
         time.sleep(random.uniform(0.02, 0.1))  # noqa: S311 - keeps those who wait apart
 
 
+def keep(credential: Credential, found: Tokens) -> None:
+    """Store a token that came with a consent, for the credential whose secrets it has just become."""
+    if not credential.exchanges():
+        return
+    row = for_credential(credential)
+    with transaction.atomic():
+        AccessToken.objects.filter(pk=row.pk).update(
+            fence=models.F("fence") + 1, in_flight="", leased_until=None
+        )
+        _fill(row, credential, found)
+
+
 def forget(credential: Credential) -> None:
     """Take the cached token away, so that the next use exchanges anew."""
     AccessToken.objects.filter(credential_id=credential.pk).update(expires_at=None, obtained_at=None)
@@ -251,7 +263,11 @@ def _store_once(credential: Credential, held: _Held, found: Tokens, tried: str) 
     if not _release(held, in_flight=""):
         # Somebody else holds the lease by now. The refresh token is safe; the access token is theirs to get.
         return
-    row = held.row
+    _fill(held.row, credential, found)
+
+
+def _fill(row: AccessToken, credential: Credential, found: Tokens) -> None:
+    now = timezone.now()
     row.credential, row.token = credential, found.access_token
     row.secret_version, row.obtained_at = credential.secret_version, now
     lifetime = found.expires_in or credential.TOKEN_LIFETIME
