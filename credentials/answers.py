@@ -98,24 +98,38 @@ TOKEN_RULES = (
 
 def read(answer: Answer, rules: Iterable[Rule]) -> Reading | None:
     """What the first rule that applies says; None where none does, which a good answer may be or not."""
+    page = MARKUP.match(answer.body) is not None
+    if page and answer.status in (403, 406):
+        # From a guard before the provider, whatever 403 means behind it.
+        return Reading("blocked", "A web page.")
     signs = signs_of(answer)
     for rule in rules:
         if rule.applies(answer, signs):
             wait = retry_after(answer) if rule.code in ("rate_limited", "quota_exhausted") else None
             return Reading(rule.code, signs.words[:DETAIL_LENGTH], wait)
-    if MARKUP.match(answer.body):
-        # A web page where data are expected: from a guard, a maintenance page, or a sleeping instance.
-        return Reading("blocked" if answer.status in (403, 406) else "garbled", "A web page.")
+    if page:
+        # Where data are expected: for maintenance, or of an instance that sleeps.
+        return Reading("garbled", "A web page.")
     if not 200 <= answer.status < 300:
         return Reading("unclassified", signs.words[:DETAIL_LENGTH])
     return None
 
 
+def names_an_error(answer: Answer) -> bool:
+    """Whether an answer with data is about an error, whatever its status."""
+    found = answer.json if isinstance(answer.json, dict) else {}
+    return any(name.casefold() in ("error", "errors", "fault", "message", "code") for name in found)
+
+
 def signs_of(answer: Answer) -> Signs:
-    """The signs in an answer's body, whether JSON, XML or a form."""
-    found = list(_told(answer.json, 0)) if answer.json is not None else []
-    if not found and b"<" in answer.body[:2000]:
+    """The signs in an answer's body, whether JSON, XML or a few words."""
+    if answer.json is not None:
+        found = list(_told(answer.json, 0))
+    elif b"<" in answer.body[:2000]:
         found = [match[2].strip() for match in IN_XML.finditer(answer.text[:20_000])]
+    else:
+        few = 0 < len(answer.body) < 500 and answer.status >= 400
+        found = [answer.text.strip()] if few else []
     codes = frozenset(text.casefold() for text in found if len(text) <= 80 and " " not in text)
     return Signs(codes, "; ".join(dict.fromkeys(found))[:2000].casefold())
 
@@ -126,7 +140,9 @@ def _told(value: Any, depth: int, key: str = "") -> Iterator[str]:
         return
     if isinstance(value, Mapping):
         for name, member in list(value.items())[:50]:
-            yield from _told(member, depth + 1, str(name).casefold())
+            # A message can be an object, of what is wrong by field.
+            inside = key if key in ("message", "errors") else ""
+            yield from _told(member, depth + 1, inside or str(name).casefold())
     elif isinstance(value, list):
         for member in value[:20]:
             yield from _told(member, depth + 1, key)

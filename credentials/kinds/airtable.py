@@ -48,6 +48,7 @@ class AirtableOAuth2(Credential):
     RULES = (
         Rule("quota_exhausted", status=(429,), sign=("public_api_billing_limit_exceeded",)),
         Rule("insufficient_scope", status=(403,)),
+        Rule("account_missing", status=(404,)),
     )
     TOKEN_RULES = (Rule("oauth_app_rejected", sign=("invalid_client", "unauthorized_client")),)
 

@@ -54,8 +54,8 @@ class Auth0ClientCredentials(Credential):
         Rule("account_missing", status=(404,)),
     )
     TOKEN_RULES = (
-        Rule("insufficient_scope", status=(403,), sign=("access_denied",), says=("grant", "audience")),
         Rule("client_rejected", sign=("unauthorized_client", "invalid_client")),
+        Rule("insufficient_scope", status=(403,), sign=("access_denied",)),
         Rule("client_rejected", status=(401,)),
         Rule("account_missing", status=(404,)),
     )

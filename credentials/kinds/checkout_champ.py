@@ -37,10 +37,10 @@ class CheckoutChampPassword(Credential):
     RULES = (
         Rule("address_not_allowed", says=("whitelist", "white list", "ip address", "not allowed ip")),
         Rule("insufficient_scope", says=("endpoint", "not permitted", "permission", "access denied")),
-        Rule("suspended", says=("disabled", "inactive", "suspended", "locked")),
         Rule("revoked", says=("login", "password", "credential", "authenticat", "unauthorized")),
+        Rule("suspended", says=("disabled", "inactive", "suspended", "locked")),
         Rule("rate_limited", says=("rate limit", "too many requests")),
-        Rule("unclassified", sign=("error",)),
+        Rule("unclassified", status=(200,), sign=("error",)),
     )
 
     login_id = PlainTextField(

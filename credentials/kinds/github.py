@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from credentials import answers
-from credentials.answers import Rule
+from credentials.answers import Reading, Rule
 from credentials.exchange import Answer, Call
 from credentials.fields import WholeNumberField
 from credentials.kinds.provider import Provider
@@ -38,6 +38,7 @@ RULES = (
     Rule("rate_limited", status=(403, 429), header=("X-RateLimit-Remaining", "0"), says=("rate limit",)),
     Rule("suspended", status=(403,), says=("suspended",)),
     Rule("address_not_allowed", status=(403,), says=("ip allow list",)),
+    Rule("our_fault", status=(403,), says=("user-agent",)),
     Rule("insufficient_scope", status=(403,), says=("not accessible by integration", "permission")),
 )
 # A JWT may live for ten minutes; a minute before now is allowed for a clock that goes wrong.
@@ -61,9 +62,11 @@ class GitHubApp(Credential):
     # The app itself asks here: a 401 is about its key or our clock, a 404 about the installation.
     TOKEN_RULES = (
         *RULES,
+        Rule("our_fault", status=(401,), says=("claim",)),
         Rule("oauth_app_rejected", status=(401,)),
+        Rule("oauth_app_rejected", status=(404,), says=("integration not found",)),
         Rule("revoked", status=(404,)),
-        Rule("insufficient_scope", status=(422,)),
+        Rule("consent_required", status=(422,)),
     )
 
     class AccountType(models.TextChoices):
@@ -128,6 +131,11 @@ class GitHubApp(Credential):
         found = super().facts(answer)
         # The token was made for this installation and no other; the account can be renamed.
         return {"id": self.installation_id} if found and "repositories" in found else None
+
+    def read_failure(self, answer: Answer) -> Reading | None:
+        found = answer.json if isinstance(answer.json, dict) else {}
+        # The document of a suspended installation comes with 200.
+        return Reading("suspended") if found.get("suspended_at") else super().read_failure(answer)
 
     def wait(self, answer: Answer) -> float | None:
         # Secondary limits name no time: a minute at least.

@@ -54,7 +54,6 @@ class HubSpotOAuth2(Credential):
         Rule("rate_limited", status=(423, 477)),
         Rule("insufficient_scope", status=(403,), sign=("missing_scopes",)),
         Rule("insufficient_scope", status=(403,), says=("scope", "permission")),
-        Rule("expired", status=(401,), sign=("expired_authentication",)),
     )
     TOKEN_RULES = (
         Rule("oauth_app_rejected", sign=("bad_client_id", "bad_client_secret", "invalid_client")),

@@ -34,14 +34,10 @@ PROVIDER = Provider(
 # Errors come with status 200 or 400: https://linear.app/developers/graphql
 RULES = (
     Rule("rate_limited", sign=("ratelimited",)),
-    Rule("revoked", sign=("authentication_error", "authenticationerror", "authentication error")),
+    Rule("revoked", sign=("authentication_error", "authenticationerror"), says=("authentication error",)),
     Rule("insufficient_scope", sign=("forbidden", "feature_not_accessible", "featurenotaccessible")),
     Rule("insufficient_scope", says=("feature not accessible", "forbidden", "invalid scope")),
     Rule("suspended", sign=("usererror_suspended",), says=("suspended",)),
-    Rule(
-        "our_fault",
-        sign=("graphql_validation_failed", "graphql_parse_failed", "invalid_input", "bad_user_input"),
-    ),
     Rule("provider_outage", sign=("internal_server_error", "internal_error", "lock_timeout")),
 )
 QUERY = "query { viewer { id } organization { id name urlKey } }"
@@ -121,7 +117,10 @@ class LinearOAuth2(Credential):
         return {"organization_id": organization["id"], "organization_name": organization.get("name", "")}
 
     def wait(self, answer: Answer) -> float | None:
-        return super().wait(answer) or answers.until(answer, "X-RateLimit-Requests-Reset", unit=0.001)
+        # Requests and complexity are counted apart: the one that is used up tells.
+        spent = answer.header("X-RateLimit-Complexity-Remaining") == "0"
+        name = "X-RateLimit-Complexity-Reset" if spent else "X-RateLimit-Requests-Reset"
+        return super().wait(answer) or answers.until(answer, name, unit=0.001)
 
     def quota(self, answer: Answer) -> Quota | None:
         allowed = whole(answer.header("X-RateLimit-Requests-Limit"))

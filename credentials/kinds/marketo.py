@@ -6,7 +6,7 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
-from credentials.answers import Rule
+from credentials.answers import Reading, Rule
 from credentials.exchange import Answer, Call
 from credentials.fields import IdentifierField
 from credentials.kinds.common import client_credentials_call, joined, repeated
@@ -33,12 +33,11 @@ UUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 # Failures come with status 200: https://experienceleague.adobe.com/en/docs/marketo-developer/marketo/rest/error-codes
 RULES = (
-    Rule("token_expired", sign=("601", "602")),
-    Rule("insufficient_scope", sign=("603",)),
+    Rule("revoked", sign=("601", "602")),
+    Rule("insufficient_scope", sign=("603", "703")),
     Rule("rate_limited", sign=("606", "615")),
     Rule("quota_exhausted", sign=("607",)),
-    Rule("other_account", sign=("616",)),
-    Rule("suspended", sign=("703",)),
+    Rule("suspended", sign=("616",)),
     Rule("provider_outage", sign=("604", "608", "611", "614", "713", "719")),
 )
 
@@ -102,10 +101,15 @@ class MarketoClientCredentials(Credential):
 
     def token_refused(self, answer: Answer) -> bool:
         failure = self.read_failure(answer)
-        return failure is not None and failure.code == "token_expired"
+        return failure is not None and failure.code == "revoked"
 
     def probe_call(self) -> Call:
         return Call("GET", self.at("/rest/v1/activities/types.json"))
+
+    def read(self, answer: Answer) -> Reading:
+        found = super().read(answer)
+        failed = isinstance(answer.json, dict) and answer.json.get("success") is False
+        return Reading("unclassified", found.detail) if found.code == "garbled" and failed else found
 
     def facts(self, answer: Answer) -> Mapping[str, Any] | None:
         found = super().facts(answer)

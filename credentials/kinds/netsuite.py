@@ -33,21 +33,15 @@ PROVIDER = Provider(
 # https://docs.oracle.com/en/cloud/saas/netsuite/ns-online-help/subsect_156935170194.html
 RULES = (
     Rule("our_fault", sign=("nonce_used", "nonce_rejected", "invalidtimestamp", "invalid_timestamp")),
-    Rule(
-        "our_fault", sign=("invalidsignature", "signature_invalid"), says=("nonce", "timestamp", "signature")
-    ),
+    Rule("our_fault", sign=("invalidsignature", "signature_invalid")),
+    Rule("our_fault", says=("nonce", "timestamp", "signature")),
     Rule("rate_limited", sign=("sss_request_limit_exceeded", "concurrency_limit_exceeded")),
-    Rule("rate_limited", says=("concurrentrequestlimit", "ws_concur_session_disallowed", "limit exceeded")),
-    Rule(
-        "suspended",
-        sign=("featuredisabled", "feature_disabled"),
-        says=("featuredisabled", "feature is disabled"),
-    ),
-    Rule("client_rejected", sign=("consumer_key_unknown", "consumer_key_refused")),
-    Rule("client_rejected", says=("consumer_key_unknown", "consumer_key_refused")),
-    Rule(
-        "revoked", sign=("invalid_login", "invalid_login_attempt", "token_rejected"), says=("invalid login",)
-    ),
+    Rule("rate_limited", says=("concurrentrequestlimit", "ws_concur", "limit exceeded", "only one request")),
+    Rule("suspended", sign=("feature_disabled",), says=("featuredisabled", "feature is disabled")),
+    Rule("suspended", sign=("consumer_key_refused",), says=("consumer_key_refused",)),
+    Rule("client_rejected", sign=("consumer_key_unknown",), says=("consumer_key_unknown",)),
+    Rule("revoked", sign=("invalid_login", "invalid_login_attempt", "token_rejected")),
+    Rule("revoked", says=("invalid login",)),
     Rule("insufficient_scope", status=(403,), sign=("insufficient_permission", "user_error")),
     Rule("insufficient_scope", status=(403,), says=("permission",)),
 )

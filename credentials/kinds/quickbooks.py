@@ -37,7 +37,7 @@ RULES = (
     Rule("oauth_app_quota", says=("monthly", "coreplus", "core plus")),
     Rule("rate_limited", sign=("003001", "3001", "throttleexceeded"), says=("throttleexceeded",)),
     # Also what a token of the other environment gets, or one of another company.
-    Rule("other_account", sign=("003100", "3100"), says=("applicationauthorizationfailed",)),
+    Rule("consent_required", sign=("003100", "3100"), says=("applicationauthorizationfailed",)),
     Rule("revoked", sign=("003200", "3200"), says=("authenticationfailed",)),
     Rule("suspended", sign=("6190", "006190"), says=("subscription", "suspended")),
     Rule("insufficient_scope", status=(403,), sign=("insufficient_scope",)),

@@ -40,10 +40,12 @@ HOST = (
 
 # https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/errorcodes.htm
 RULES = (
+    Rule("quota_exhausted", status=(403,), says=("totalrequests",)),
     Rule("rate_limited", sign=("request_limit_exceeded",)),
     Rule("insufficient_scope", sign=("insufficient_access", "insufficient_access_or_readonly")),
     Rule("insufficient_scope", sign=("insufficient_scope", "missing_oauth_scope"), says=("oauth scope",)),
-    Rule("suspended", sign=("api_disabled_for_org", "api_currently_disabled", "org_locked", "trial_expired")),
+    Rule("insufficient_scope", sign=("api_disabled_for_org", "api_currently_disabled")),
+    Rule("suspended", sign=("org_locked", "trial_expired")),
     Rule("address_not_allowed", says=("ip restricted", "ip address")),
     Rule("provider_outage", sign=("server_unavailable", "unknown_exception")),
     Rule("account_missing", status=(404,), sign=("url_no_longer_exists",)),
@@ -54,7 +56,8 @@ TOKEN_RULES = (
     Rule("oauth_app_rejected", sign=("invalid_client", "invalid_client_id", "unauthorized_client")),
     Rule("oauth_app_rejected", sign=("invalid_app_access", "app_not_found")),
     Rule("address_not_allowed", says=("ip restricted",)),
-    Rule("suspended", sign=("inactive_org", "org_locked"), says=("inactive organization", "organization is")),
+    Rule("suspended", sign=("inactive_user", "inactive_org", "org_locked"), says=("inactive user",)),
+    Rule("suspended", says=("inactive organization", "organization is")),
     Rule("rate_limited", says=("login rate exceeded", "retry your request")),
 )
 

@@ -119,6 +119,7 @@ class ServiceNowClientCredentials(ServiceNowCredential):
     PROPERTIES = ("instance_url", "client_id", "client_secret")
     TOKEN_LIFETIME = 1800
     TOKEN_RULES = (
+        Rule("revoked", sign=("invalid_grant",)),
         Rule("client_rejected", sign=("access_denied", "invalid_client", "unauthorized_client")),
         Rule("client_rejected", status=(401,)),
         Rule("account_missing", status=(404,)),

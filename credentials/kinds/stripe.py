@@ -41,7 +41,9 @@ MIXED_UP = {
 RULES = (
     Rule("expired", sign=("api_key_expired",)),
     Rule("oauth_app_rejected", sign=("platform_api_key_expired", "platform_account_required")),
-    Rule("suspended", sign=("account_closed", "account_invalid")),
+    Rule("revoked", sign=("account_invalid",)),
+    Rule("suspended", sign=("account_closed",)),
+    Rule("our_fault", status=(401,), says=("did not provide an api key",)),
     Rule("insufficient_scope", status=(403,), sign=("invalid_request_error", "more_permissions_required")),
     Rule("insufficient_scope", status=(403,), says=("permission",)),
 )
@@ -146,6 +148,11 @@ class StripeOAuth2(StripeCredential):
     OLDER_KINDS = ("stripe_oauth",)
     USES_OAUTH_APP = True
     REFRESHES_WITH = "secret"
+    # At the token endpoint the key is our own platform's.
+    TOKEN_RULES = (
+        Rule("oauth_app_rejected", sign=("invalid_client", "unauthorized_client")),
+        Rule("oauth_app_rejected", status=(401,)),
+    )
     CONSENT = Consent("https://marketplace.stripe.com/oauth/v2/authorize")
 
     secret = SecretField(

@@ -41,7 +41,7 @@ class WorkdayOAuth2(Credential):
         Rule("revoked", says=("invalid username or password", "invalid user name or password")),
         Rule("rate_limited", says=("too many requests", "rate limit")),
         Rule("insufficient_scope", status=(403,)),
-        Rule("account_missing", status=(404,)),
+        Rule("insufficient_scope", says=("not authorized",)),
     )
     TOKEN_RULES = (
         # The API client is the customer's own.

@@ -127,7 +127,7 @@ class Access:
     def read_token_answer(self, answer: Answer) -> Tokens | Reading:
         """The tokens, or what went wrong."""
         rules = (*self.TOKEN_RULES, *answers.TOKEN_RULES)
-        return answers.read(answer, rules) or self.tokens(answer) or Reading("garbled")
+        return self._timed(answers.read(answer, rules), answer) or self.tokens(answer) or Reading("garbled")
 
     def authenticate(self, request: requests.PreparedRequest, token: str) -> None:
         """Put into a request what signs it in. `token` is the access token of kinds that exchange, else "".
@@ -156,12 +156,17 @@ class Access:
             return found
         facts = self.facts(answer)
         if facts is None:
-            return Reading("garbled", "Not the data that were asked for.")
+            # An error that no rule knows, or not this API at all.
+            said = answers.signs_of(answer).words[: answers.DETAIL_LENGTH]
+            return Reading("unclassified" if answers.names_an_error(answer) else "garbled", said)
         return Reading("ok", facts=facts, scopes=self.granted(facts))
 
     def read_failure(self, answer: Answer) -> Reading | None:
         """What is wrong by any answer of the API; None where nothing is."""
-        found = answers.read(answer, (*self.RULES, *answers.API_RULES))
+        return self._timed(answers.read(answer, (*self.RULES, *answers.API_RULES)), answer)
+
+    def _timed(self, found: Reading | None, answer: Answer) -> Reading | None:
+        """A throttled reading with the wait by this provider's own signs."""
         if found and found.code == "rate_limited":
             return Reading(found.code, found.detail, self.wait(answer))
         return found

@@ -56,7 +56,7 @@ def calls(simulator: Simulator) -> Callable[..., list[Any]]:
 
 @pytest.fixture
 def fail(simulator: Simulator) -> Callable[..., None]:
-    """Lets the simulator answer so: a recorded answer, a code or a behaviour, for some calls, so many times."""
+    """Lets the simulator answer so: a recorded answer, a code or a behaviour, so many times (None: always)."""
 
     def arrange(answer: str, *, times: int | None = None, **whom: Any) -> None:
         simulator.world.faults.append(Fault(answer=answer, times=times, **whom))
