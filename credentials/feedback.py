@@ -38,7 +38,7 @@ def hear(credential: Credential, answer: Answer, *, source: str, telling: bool =
         reading = Reading("ok" if 200 <= answer.status < 300 else "unclassified")
     if reading.code in ("rate_limited", "quota_exhausted"):
         # Where the provider does not say how long, a second: the next refusal says it again.
-        credential.rate_limit.hold_off(reading.retry_after or 1.0, reason=reading.code)
+        credential.rate_limit.hold_off(seconds=reading.retry_after or 1.0, reason=reading.code)
     if telling and reading.code in TELLING:
         tell(credential, reading, source=source)
 

@@ -3,6 +3,7 @@
 import logging
 import time
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from django.db import IntegrityError, models, transaction
@@ -18,6 +19,8 @@ from health.observations import Observation
 
 logger = logging.getLogger(__name__)
 
+# How long before a known end it is said.
+SOON, VERY_SOON = timedelta(days=14), timedelta(days=3)
 # A probe that finds no room within this time says so and is tried again.
 WAIT = 5.0
 # More calls than any probe makes: a loop in a kind must end.
@@ -46,7 +49,7 @@ class Test:
 
     @property
     def works(self) -> bool:
-        return self.observation.code == "ok"
+        return self.observation.code == "ok" or self.observation.meaning.works
 
     def document(self) -> dict[str, Any]:
         """The result as `test_credential --json` prints it."""
@@ -107,6 +110,8 @@ def asked(credential: Credential, session: Session, steps: list[Step]) -> Readin
             return credential.read_egress_error(error)
         except limiter.RateLimited as error:
             return Reading("limit_reached", retry_after=error.retry_after)
+        except limiter.LimiterUnavailable as error:
+            return Reading("limiter_unavailable", str(error))
         finally:
             steps.append(Step(str(call), status, (time.monotonic() - begun) * 1000))
         try:
@@ -133,6 +138,9 @@ def judged(credential: Credential, reading: Reading) -> Reading:
         if missing:
             said = _("Missing: %s.") % ", ".join(sorted(missing))
             return Reading("insufficient_scope", said, facts=reading.facts, scopes=granted)
+    if credential.expires_at and credential.expires_at - timezone.now() < SOON:
+        urgent = credential.expires_at - timezone.now() < VERY_SOON
+        return Reading("expires_in_days" if urgent else "expires_soon", f"{credential.expires_at:%Y-%m-%d}")
     return reading
 
 

@@ -21,7 +21,6 @@ from credentials.sealing import SecretError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from contextlib import AbstractContextManager
 
 # How long a session keeps an access token before it looks whether there is a newer one, in seconds.
 TOKEN_KEPT = 30.0
@@ -61,16 +60,11 @@ class Session(requests.Session):
         self.source = source
         # A probe tells by itself what its answers mean.
         self.telling = telling
-        # Neither proxies nor .netrc nor certificates from the environment; and no cookies.
-        self.trust_env = False
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self.headers.clear()
         self.headers.update({"User-Agent": egress.USER_AGENT, **credential.HEADERS})
-        adapter = egress.Adapter(hosts=credential.hosts(), body_limit=body_limit)
-        self.adapters.clear()
-        self.mount("https://", adapter)
-        # It refuses them, with a clear message.
-        self.mount("http://", adapter)
+        adapter = egress.Adapter(hosts=credential.hosts(), body_limit=body_limit, turn=self._turn)
+        egress.mount(self, adapter)
         # A fresh consent brings its token along, before anything is stored.
         self._token, self._token_from = token, time.monotonic() + (3600 if token else -TOKEN_KEPT)
 
@@ -100,16 +94,15 @@ class Session(requests.Session):
     def _send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         # Signed in first: a lease is good for a moment only, and an exchange takes its time.
         self._sign_in(request)
-        with self._lease():
-            try:
-                return super().send(request, **kwargs)
-            except egress.EgressError as error:
-                self._tell(self.credential.read_egress_error(error))
-                raise
+        try:
+            return super().send(request, **kwargs)
+        except egress.EgressError as error:
+            self._tell(self.credential.read_egress_error(error))
+            raise
 
-    def _lease(self) -> "AbstractContextManager[Any]":
+    def _turn(self) -> Any:
+        """A lease of the credential's rate limit. One that is being connected has no limit yet."""
         if self.credential._state.adding:
-            # One that is being connected has no limit yet.
             return nullcontext()
         return self.credential.rate_limit.acquire(timeout=self.wait, purpose=self.source)
 
