@@ -1,4 +1,5 @@
-"""Users and groups. Nobody raises their own rights here, nor through somebody else: see project/roles.py.
+"""Users and groups; and components, as far as the audit trail goes. Nobody raises their own rights here,
+nor through somebody else: see project/roles.py.
 
 What a person may not change is not a field of their form, whatever they send; what they may not give is no
 choice of it.
@@ -21,26 +22,60 @@ from unfold.decorators import display
 from unfold.forms import UserCreationForm
 
 from credentials import audit
+from health.admin import ComponentAdmin as HealthComponentAdmin
 from health.admin_base import ModelAdmin, UnfoldAdminCheckboxSelectMultipleWidget
+from health.models import Component
 from health.templatetags.lanyard import moment
 from project import roles
 from project.forms import GroupForm, PasswordForm, RightsField, UserForm
 
 CHECKBOXES = {"widget": UnfoldAdminCheckboxSelectMultipleWidget}
 
-admin.site.unregister(User)
-admin.site.unregister(Group)
+for model in (User, Group, Component):
+    admin.site.unregister(model)
+
+
+def rights_of(row: Any, names: tuple[str, ...]) -> set[str]:
+    """The rights that a row holds in these fields: those that are on, and each of several."""
+    found = set()
+    for name in names:
+        value = getattr(row, name)
+        if isinstance(value, bool):
+            found |= {name} if value else set()
+        else:
+            of = {"groups": "role", "permissions": "right", "user_permissions": "right"}[name]
+            key = "name" if name == "groups" else "codename"
+            found |= {f"{of} {one}" for one in value.values_list(key, flat=True)}
+    return found
 
 
 class Recorded(ModelAdmin):
-    """Each change leaves an audit event in its own transaction. The event names fields, never a value."""
+    """Each change leaves an audit event in its own transaction. The event names fields, never a value.
+
+    What is in GIVEN are rights: each that was given or taken is named, as if it were a field of its own.
+    """
+
+    GIVEN: tuple[str, ...] = ()
+    # What everybody has who is new: no word about it.
+    USUAL: tuple[str, ...] = ()
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        before = form.instance.stored_rights if change else set(self.USUAL)
         super().save_related(request, form, formsets, change)
-        known = {field.name for field in self.opts.get_fields()}
+        known = {field.name for field in self.opts.get_fields()} - set(self.GIVEN)
+        after = rights_of(self.model._default_manager.get(pk=form.instance.pk), self.GIVEN)
         changed = known & set(form.changed_data)
+        changed |= {f"{right} given" for right in after - before}
+        changed |= {f"{right} taken" for right in before - after}
         if changed or not change:
             audit.record("change" if change else "create", form.instance, fields=changed)
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        """With the rights as they are stored, before a form changes the row at hand."""
+        found = super().get_object(request, object_id, from_field)
+        if found is not None and request.method == "POST":
+            found.stored_rights = rights_of(found, self.GIVEN)
+        return found
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         audit.record("delete", obj)
@@ -54,6 +89,8 @@ class Recorded(ModelAdmin):
 
 @admin.register(User)
 class UserAdmin(DjangoUserAdmin, Recorded):
+    GIVEN = ("is_active", "is_staff", "is_superuser", "groups", "user_permissions")
+    USUAL = ("is_active", "is_staff")
     form = UserForm
     add_form = UserCreationForm
     change_password_form = PasswordForm
@@ -164,6 +201,7 @@ class UserAdmin(DjangoUserAdmin, Recorded):
 
 @admin.register(Group)
 class GroupAdmin(DjangoGroupAdmin, Recorded):
+    GIVEN = ("permissions",)
     form = GroupForm
     filter_horizontal = ()
     list_display = ("name", "rights", "people")
@@ -199,3 +237,9 @@ class GroupAdmin(DjangoGroupAdmin, Recorded):
                 "help_text": _("Offered are those that you hold yourself."),
             }
         return super().formfield_for_manytomany(db_field, request, **(CHECKBOXES | kwargs))
+
+
+@admin.register(Component)
+class ComponentAdmin(Recorded, HealthComponentAdmin):
+    """Health's own pages. Health knows no audit trail, so what is done here is recorded from above: adding,
+    renaming, wiring and deleting. Reports and flips are health's own record."""

@@ -56,7 +56,12 @@ def act_as_user(get_response: GetResponse) -> GetResponse:
     def middleware(request: HttpRequest) -> HttpResponse:
         if not request.user.is_authenticated:
             return get_response(request)
-        with audit.acting(request.user, address=request.META.get("REMOTE_ADDR") or None):
+        with audit.acting(request.user, address=address_of(request)):
             return get_response(request)
 
     return middleware
+
+
+def address_of(request: HttpRequest) -> str | None:
+    """Where a request came from, as it is recorded; None where the server does not know."""
+    return request.META.get("REMOTE_ADDR") or None

@@ -12,6 +12,7 @@ from django.utils.decorators import method_decorator
 from unfold.sites import UnfoldAdminSite
 
 from credentials import audit
+from project import signing
 
 STRICT = {
     "default-src": [NONE],
@@ -28,7 +29,16 @@ class LanyardSite(UnfoldAdminSite):
 
     @method_decorator(csp_replace(STRICT))
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        return super().login(request, extra_context)
+        if request.method != "POST":
+            return super().login(request, extra_context)
+        return signing.sign_in(request, self, extra_context or {})
+
+    def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        if request.method != "POST" or not request.user.is_authenticated:
+            return super().logout(request, extra_context)
+        with transaction.atomic():
+            audit.record("sign_out", request.user)
+            return super().logout(request, extra_context)
 
     def password_change(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

@@ -1,10 +1,27 @@
 """What people did: who, when, what. Never a value."""
 
+import os
+import threading
+import time
 import uuid
 
 from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
+
+_turn = threading.Lock()
+_last = 0
+
+
+def ordered_id() -> uuid.UUID:
+    """A new id that sorts after all that this process made before: a UUID of version 7 (RFC 9562, 6.2,
+    method 3). Its clock has steps of a quarter of a microsecond, and never goes back."""
+    global _last
+    with _turn:
+        _last = max(_last + 1, time.time_ns() * 4096 // 1_000_000)
+        now = _last
+    rest = int.from_bytes(os.urandom(8)) & (1 << 62) - 1
+    return uuid.UUID(int=(now >> 12) << 80 | 7 << 76 | (now & 0xFFF) << 64 | 2 << 62 | rest)
 
 
 class AuditEvent(models.Model):
@@ -14,7 +31,8 @@ class AuditEvent(models.Model):
     else, but for the three columns of the chain, which are filled once, in batches, by `audit.chain`.
     """
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    # In the order of happening: many events have the same time. Those of before have ids of no order.
+    id = models.UUIDField(primary_key=True, default=ordered_id, editable=False)
     # The database's clock: several hosts write here.
     time = models.DateTimeField(_("time"), db_default=Now(), editable=False)
     actor = models.CharField(_("actor"), max_length=255)
@@ -34,12 +52,17 @@ class AuditEvent(models.Model):
         verbose_name = _("audit event")
         verbose_name_plural = _("audit events")
         indexes = [
-            # The history of one object, and the limit on what one person reveals.
-            models.Index(fields=["object_id", "time"], name="audit_object_time"),
-            models.Index(fields=["actor", "action", "time"], name="audit_actor_action_time"),
-            models.Index(fields=["-time"], name="audit_time"),
+            # The page of the trail: all of it, by person, by act, by type, of one click, and of one object.
+            models.Index(fields=["time", "id"], name="audit_time_order"),
+            models.Index(fields=["actor", "time", "id"], name="audit_actor_order"),
+            models.Index(fields=["action", "time", "id"], name="audit_action_order"),
+            models.Index(fields=["object_type", "time", "id"], name="audit_type_order"),
+            models.Index(fields=["object_id", "time", "id"], name="audit_object_order"),
+            models.Index(fields=["request_id", "time", "id"], name="audit_request_order"),
             # What the chain has yet to take in.
-            models.Index(fields=["time"], condition=models.Q(number=None), name="audit_unchained"),
+            models.Index(
+                fields=["time", "id"], condition=models.Q(number=None), name="audit_unchained_order"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -7,6 +7,7 @@ from django.db import DatabaseError
 from django.urls import reverse
 
 from credentials.models import AuditEvent
+from health.models import Component
 from project import roles
 from tests.credentials.admin_pages import problems
 from tests.project.role_cast import client_of, person, rights
@@ -30,7 +31,7 @@ def as_sent(user, **values):
 
 def last():
     """The newest event: who, what, on whom, which fields."""
-    event = AuditEvent.objects.order_by("-time").first()
+    event = AuditEvent.objects.order_by("-time", "-id").first()
     return event.actor, event.action, event.object_type, event.object_label, event.fields
 
 
@@ -59,7 +60,13 @@ def test_a_new_person_may_sign_in_and_has_the_chosen_roles(client):
     assert response.url == page(user)
     assert user.is_staff and user.is_active and user.check_password(NEW["password1"])
     assert [*user.groups.all()] == [viewer]
-    assert last() == ("user:me", "create", "user", "new", ["groups", "username"])
+    assert last() == (
+        "user:me",
+        "create",
+        "user",
+        "new",
+        ["role viewer given", "username"],
+    )
 
 
 def test_what_the_form_does_not_show_is_not_taken(client):
@@ -107,7 +114,7 @@ def test_what_an_admin_may_not_give_stays_where_it_is(client, other):
     assert response.status_code == 302
     assert {group.name for group in other.groups.all()} == {"operator", "vault"}
     assert other.user_permissions.count() == 1
-    assert last() == ("user:me", "change", "user", "other", ["groups"])
+    assert last() == ("user:me", "change", "user", "other", ["role operator given", "role viewer taken"])
 
 
 def test_a_save_that_changes_nothing_leaves_no_event(client, other):
@@ -136,7 +143,8 @@ def test_a_role_keeps_its_name_and_others_do_not(admin_client):
     admin_client.post(page(shift), {"name": "crew", "permissions": held[:1]})
     assert Group.objects.filter(name="viewer").exists()
     assert Group.objects.get(name="crew").permissions.count() == 1
-    assert last()[1:] == ("change", "group", "crew", ["name", "permissions"])
+    assert last()[1:3] == ("change", "group") and last()[4][0] == "name"
+    assert last()[4][1].startswith("right ") and last()[4][1].endswith(" given")
 
 
 # --- events
@@ -180,6 +188,40 @@ def test_what_cannot_be_recorded_does_not_happen(admin_client, other, act, data)
     with failing(AuditEvent, "INSERT"), pytest.raises(DatabaseError):
         admin_client.post(page(other, act), sent)
     assert User.objects.filter(pk=other.pk).values().get() == before
+
+
+def test_a_right_that_is_given_or_taken_is_named(admin_client, other):
+    reveal = rights("reveal_credential")[0]
+    admin_client.post(page(other), as_sent(other, user_permissions=[reveal.pk], is_superuser="on"))
+    given = ["is_superuser given", "right reveal_credential given"]
+    assert last() == ("user:admin", "change", "user", "other", given)
+    admin_client.post(page(other), {k: v for k, v in as_sent(other).items() if k != "is_active"})
+    taken = ["is_active taken", "is_superuser taken", "right reveal_credential taken"]
+    assert last() == ("user:admin", "change", "user", "other", taken)
+
+
+# --- components, which health itself keeps no record of
+
+
+def test_what_is_done_to_a_component_in_the_browser_is_recorded(client):
+    need = Component.objects.create(kind="target", name="orders-db")
+    client.post(reverse("admin:health_component_add"), {"kind": "sync", "name": "orders"})
+    assert last() == ("user:me", "create", "component", "Sync orders", ["kind", "name"])
+    sync = Component.objects.get(kind="sync")
+    change = reverse("admin:health_component_change", args=[sync.pk])
+    client.post(change, {"name": "orders", "depends_on": [need.pk]})
+    assert last() == ("user:me", "change", "component", "Sync orders", ["depends_on"])
+    client.post(reverse("admin:health_component_delete", args=[sync.pk]), {"post": "yes"})
+    assert last() == ("user:me", "delete", "component", "Sync orders", [])
+
+
+def test_a_component_is_not_wired_where_that_cannot_be_recorded(client):
+    sync = Component.objects.create(kind="sync", name="orders")
+    need = Component.objects.create(kind="target", name="orders-db")
+    change = reverse("admin:health_component_change", args=[sync.pk])
+    with failing(AuditEvent, "INSERT"), pytest.raises(DatabaseError):
+        client.post(change, {"name": "orders", "depends_on": [need.pk]})
+    assert not sync.depends_on.exists()
 
 
 def test_the_first_administrator_is_recorded():
