@@ -11,8 +11,9 @@ from django.utils.translation import gettext as _
 
 from credentials import kinds
 from credentials.documents import OAUTH_APP, InvalidDocument, Outcome, flat, uuid_problem
+from credentials.held_secrets import fingerprints, same, superseded, to_seal_again
 from credentials.json_values import ordered, problems, shown
-from credentials.models import Conflict, Fingerprint, OAuthApp
+from credentials.models import Conflict, OAuthApp
 from credentials.models import properties as declared
 from credentials.sealing import MASK, Fresh, SecretField, fingerprint
 
@@ -28,6 +29,10 @@ REQUIRED = ("provider", "name", "client_id")
 SECRETS = [name for name in FIELDS if isinstance(declared.field_of(OAuthApp, name), SecretField)]
 
 
+class _Created(Exception):
+    """Somebody else created the app of a document while it was about to be."""
+
+
 def import_app(document: Mapping[str, Any]) -> Outcome:
     """Create or update the app of one document, or leave it. Raises InvalidDocument as for credentials."""
     values = _shape(document)
@@ -36,15 +41,15 @@ def import_app(document: Mapping[str, Any]) -> Outcome:
             try:
                 with transaction.atomic():
                     return _upsert(document.get("id"), values)
-            except (Conflict, ValidationError, IntegrityError, OAuthApp.DoesNotExist):
-                # Perhaps somebody else wrote the same app meanwhile: the second look finds their row.
+            except (Conflict, _Created, OAuthApp.DoesNotExist):
+                # Somebody else wrote the same app meanwhile: the second look finds their row.
                 if last_try:
                     raise
     except ValidationError as error:
         raise InvalidDocument(
             [("" if name == NON_FIELD_ERRORS else name, message) for name, message in flat(error)]
         ) from None
-    except Conflict as error:
+    except (Conflict, _Created) as error:
         raise InvalidDocument([("", str(error))]) from None
     raise AssertionError("not reached")
 
@@ -105,28 +110,38 @@ def _shape(document: Mapping[str, Any]) -> dict[str, Any]:
 def _upsert(pk: str | None, values: dict[str, Any]) -> Outcome:
     stored = _stored(pk, values)
     if stored is None:
-        app = OAuthApp(**{"id": uuid.UUID(pk)} if pk else {})
-        _assign(app, values)
-        app.full_clean(exclude={"component"}, validate_unique=False)
-        app.save()
-        return Outcome.CREATED
+        return _create(pk, values)
+    stored.take_turns()
     # Locked, so that nothing changes between the comparison and the save.
     app = OAuthApp.objects.select_for_update().get(pk=stored.pk)
-    held = {name: fingerprint(values[name]) for name in SECRETS if isinstance(values.get(name), Fresh)}
-    if any(Fingerprint.objects.superseded(app.pk, name, digest) for name, digest in held.items()):
+    digests = {name: fingerprint(values[name]) for name in SECRETS if isinstance(values.get(name), Fresh)}
+    known = fingerprints([app.pk])[app.pk]
+    if superseded(known, digests):
         return Outcome.SUPERSEDED
     before = _comparable(app)
-    current = dict(Fingerprint.objects.of(app.pk).filter(current=True).values_list("field", "digest"))
-    same = {name: values[name] for name, digest in held.items() if current.get(name) == digest}
-    _assign(app, {name: value for name, value in values.items() if name not in same})
-    # A secret that is stored already is sealed again only where it could not be used as it is.
-    moved = app.provider != before["provider"]
-    _assign(app, {name: value for name, value in same.items() if moved or not getattr(app, name).opens()})
+    held = same(known, digests)
+    _assign(app, {name: value for name, value in values.items() if name not in held})
+    _assign(app, to_seal_again(app, values, held, moved=app.provider != before["provider"]))
     if _comparable(app) == before and not any(app.fresh(name) for name in SECRETS):
         return Outcome.UNCHANGED
     app.full_clean(exclude={"component"}, validate_unique=False)
     app.save()
     return Outcome.UPDATED
+
+
+def _create(pk: str | None, values: dict[str, Any]) -> Outcome:
+    """Store a new app. Raises _Created where somebody else has just done so, and ValidationError."""
+    app = OAuthApp(**{"id": uuid.UUID(pk)} if pk else {})
+    _assign(app, values)
+    try:
+        with transaction.atomic():
+            app.full_clean(exclude={"component"}, validate_unique=False)
+            app.save()
+    except (ValidationError, IntegrityError):
+        if _stored(pk, values):
+            raise _Created(_("Somebody else is importing the same app: import it again.")) from None
+        raise
+    return Outcome.CREATED
 
 
 def _stored(pk: str | None, values: Mapping[str, Any]) -> OAuthApp | None:

@@ -9,8 +9,7 @@ from django.utils.translation import gettext_lazy
 
 from credentials import kinds
 from credentials.models import KEPT_FOR
-from health.models import Component
-from health.status import Status
+from health import selection
 
 
 class ProviderFilter(admin.SimpleListFilter):
@@ -40,13 +39,11 @@ class StatusFilter(admin.SimpleListFilter):
     parameter_name = "status"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return [*Status.choices, ("unchecked", _("Not checked yet"))]
+        return selection.CHOICES
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        if self.value() == "unchecked":
-            never = {f"component__{name}": None for name in Component.LOOKS}
-            return queryset.filter(component__status=Status.HEALTHY, **never)
-        return queryset.filter(component__status=self.value()) if self.value() else queryset
+        value = self.value()
+        return queryset.filter(selection.with_status(value, "component__")) if value else queryset
 
 
 class ReadableFilter(admin.SimpleListFilter):

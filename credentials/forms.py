@@ -1,4 +1,4 @@
-"""The forms of the back office. One form serves every kind: it follows from what the kind declares."""
+"""The forms of credentials. One form serves every kind: it follows from what the kind declares."""
 
 from datetime import datetime
 from typing import Any
@@ -10,7 +10,6 @@ from django.utils import formats, timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from credentials import kinds
 from credentials.models import Credential, Limit, OAuthApp, RateLimit
 from credentials.models.rate_limit import UNITS, in_units, interval_words
 from credentials.sealing import Secret, SecretInput, secret_fields
@@ -223,6 +222,11 @@ class CredentialForm(SecretHolderForm):
         else:
             default = RateLimit(**self._meta.model.default_limit({})._asdict()).words
             self.fields["allowed_requests"].help_text = _("Leave it all empty for the default: %s.") % default
+            for one in self.fields.values():
+                if isinstance(one, forms.TypedChoiceField) and one.required:
+                    choices: Any = one.choices
+                    # The first choice would stand there as if somebody had made it.
+                    one.choices = [("", _("Choose one")), *choices]
         if "oauth_app" in self.fields:
             apps = OAuthApp.objects.filter(provider=self._meta.model.PROVIDER.key)
             field: Any = self.fields["oauth_app"]
@@ -260,38 +264,3 @@ class CredentialForm(SecretHolderForm):
     class Meta:
         model = Credential
         fields = ("name", "metadata")
-
-
-class OAuthAppForm(SecretHolderForm):
-    """The form of an OAuth app. Its provider is chosen once."""
-
-    provider = forms.ChoiceField(label=gettext_lazy("Provider"), widget=admin_base.UnfoldAdminSelectWidget)
-
-    def __init__(self, *args: Any, **kwargs: Any):
-        super().__init__(*args, **kwargs)
-        if self.instance._state.adding:
-            field: Any = self.fields["provider"]
-            field.choices = [("", _("Choose one"))] + [
-                (kind.PROVIDER.key, kind.PROVIDER.name) for kind in _with_apps()
-            ]
-        else:
-            self.fields.pop("provider", None)
-
-    class Meta:
-        model = OAuthApp
-        fields = (
-            "name",
-            "is_default",
-            "client_id",
-            "client_secret",
-            "app_id",
-            "private_key",
-            "scopes",
-            "metadata",
-        )
-
-
-def _with_apps() -> list[type[Credential]]:
-    """One kind for each provider that authenticates through an OAuth app of ours."""
-    found = {kind.PROVIDER.key: kind for kind in kinds.KINDS.values() if kind.USES_OAUTH_APP}
-    return sorted(found.values(), key=lambda kind: kind.PROVIDER.name)

@@ -6,7 +6,7 @@ from typing import Any
 from django.db import connection, models
 
 from credentials import audit
-from credentials.models import AuditEvent, Credential, Fingerprint, Limit, OAuthApp, RateLimit
+from credentials.models import AuditEvent, Credential, Fingerprint, Limit, OAuthApp, RateLimit, app_choice
 from credentials.models import properties as declared
 from credentials.sealing import Sealed, secret_fields
 from health import wiring
@@ -19,6 +19,7 @@ def insert(rows: list[tuple[Credential, Limit | None]]) -> None:
     Each comes with its limit, or None for its kind's default. Call it in a transaction.
     """
     credentials = [credential for credential, _limit in rows]
+    app_choice.hold(one.PROVIDER.key for one in credentials if one.USES_OAUTH_APP and not one.oauth_app_id)
     for one in credentials:
         one.take_component()
         one.pre_save_polymorphic()

@@ -41,20 +41,20 @@ if TYPE_CHECKING:
     from credentials.models.secret_holder import SecretHolder
 
 MASK = "*" * 11
-# What people paste when they copied a masked value somewhere: nothing but stars, bullets, blocks or crosses,
-# a shortened value (`abcd...wxyz`), or the marker of a well-known tool. Every part is bounded, so that no
-# text makes the expression go back over itself for long.
-STARS = frozenset("*•●∙·‧⬤◦○■█▇＊∗⁎✱★.…")
-AROUND_STARS = STARS | frozenset(" \t\r\n|_-")
+# What people paste when they copied a masked value somewhere: see is_mask(). Every part of the expressions is
+# bounded, so that no text makes them go back over themselves for long.
 FULL_STARS = "*•●∙·‧⬤◦○■█▇＊∗⁎✱★"
-MASK_LIKE = re.compile(
-    rf".{{0,16}}([{FULL_STARS}]{{3}}|\.{{3}}|…)[{FULL_STARS}.…]{{0,64}}.{{0,16}}"
-    rf"|.{{17,64}}[{FULL_STARS}]{{4,64}}.{{0,16}}"
-    r"|github_pat_\w{0,16}\.{3,16}\w{0,16}"
-    r"|([a-z]{2,6}_){0,3}x{8,64}"
-    r"|\[redacted\]|<redacted>|\[filtered\]|<hidden>|\(hidden\)|\(sensitive value\)|\$encrypted\$",
-    re.IGNORECASE | re.DOTALL,
+STARS = frozenset(FULL_STARS + ".…")
+AROUND_STARS = frozenset(" \t\r\n|_-")
+HIDDEN = rf"([{FULL_STARS}]{{3,64}}|\.{{3,16}}|…)"
+MARKERS = re.compile(
+    r"\[redacted\]|<redacted>|\[filtered\]|<hidden>|\(hidden\)|\(sensitive value\)|\$encrypted\$"
+    r"|\*\*\*removed\*\*\*|SecretStr\('\*{1,64}'\)"
+    rf"|((sk|rk|pk)_(live|test)|rt|whsec|shp[a-z]{{2}}|gh[a-z]|github_pat|lin_(api|oauth))_"
+    rf"(\w{{0,40}}{HIDDEN}\w{{0,4}}|x{{8,99}})",
+    re.IGNORECASE | re.ASCII,
 )
+SHORTENED = re.compile(rf"\S{{4}}{HIDDEN}\S{{4}}|\S{{4}}[{FULL_STARS}]{{4,64}}|[{FULL_STARS}]{{4,64}}\S{{4}}")
 # Tokens are padded to whole blocks, so that their length does not tell the length of the secret.
 BLOCK = 256
 
@@ -156,6 +156,19 @@ def unseal(token: bytes, key: str, place: list[Any], destination: tuple[str, ...
         del contents
         raise error
     return contents[3]
+
+
+def reseal(token: bytes, key: str) -> tuple[str, bytes] | None:
+    """A token under the newest key, with all that it was sealed with; None where its key does not open it.
+
+    The text is opened in this frame only, and nothing of it is looked at: what was moved stays unusable.
+    """
+    newest, fernet = next(iter(keyring().items()))
+    old = keyring().get(key)
+    try:
+        return (newest, fernet.encrypt(old.decrypt(token))) if old else None
+    except InvalidToken:
+        return None
 
 
 def _decrypt(fernet: Fernet, token: bytes) -> list[Any] | None:
@@ -356,7 +369,7 @@ def problem(
             "length": len(text),
             "max": max_length,
         }
-    if is_mask(text):
+    if is_mask(text, password=spaces):
         return _("This is a masked value: enter the secret itself.")
     allowed = "\r\n\t" if multiline else ""
     for position, character in enumerate(text, start=1):
@@ -370,11 +383,24 @@ def problem(
     return None
 
 
-def is_mask(text: str) -> bool:
-    """Whether a text looks like a masked secret rather than a secret, in time proportional to its length."""
-    if text.startswith("sealed:") or (AROUND_STARS.issuperset(text) and not STARS.isdisjoint(text)):
+def is_mask(text: str, *, password: bool = False) -> bool:
+    """Whether a text is a masked secret and not a secret, in time proportional to its length.
+
+    In every field, because neither providers nor people choose these:
+    - nothing but stars, bullets, blocks or dots, at least three of them, with separators or not: `***-***`;
+    - what well-known tools write for a secret: `[REDACTED]`, `<hidden>`, `sealed:...`;
+    - the beginning of a well-known key that is hidden from there, up to four characters at the end left out:
+      `sk_live_...wxyz`, `shpat_********`, `sk_test_xxxxxxxx`.
+    In fields for secrets that a provider makes, also a shortened one: exactly four characters, what hides the
+    rest, and exactly four characters, `abcd...wxyz`; with four stars or more one end is enough, `****wxyz`.
+    A password that somebody chose may look like that: `wait...what`.
+    """
+    hidden = sum(3 if character == "…" else 1 for character in text if character in STARS)
+    if text.startswith("sealed:") or (hidden >= 3 and (STARS | AROUND_STARS).issuperset(text)):
         return True
-    return len(text) <= 256 and MASK_LIKE.fullmatch(text) is not None
+    if len(text) > 256:
+        return False
+    return MARKERS.fullmatch(text) is not None or (not password and SHORTENED.fullmatch(text) is not None)
 
 
 def _invisible(character: str) -> bool:

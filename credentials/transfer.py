@@ -2,7 +2,7 @@
 
 import json
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -11,15 +11,11 @@ from django.utils.translation import gettext as _
 
 from credentials import app_documents, kinds
 from credentials.documents import InvalidDocument, Outcome, flat, is_oauth_app, placed, shape
-from credentials.models import Conflict, Credential, Fingerprint, Limit, OAuthApp
+from credentials.held_secrets import Known, fingerprints, same, superseded, to_seal_again
+from credentials.models import Conflict, Credential, Limit, OAuthApp
 from credentials.models import properties as declared
 
-__all__ = ["Outcome", "export", "import_document"]
-
-# Any number that nothing else in this database locks with.
-LOCK_OF_IMPORTS = 1_279_352_148
-# The fingerprints of a row: whether each (field, digest) is that of the secret in force.
-Known = dict[tuple[str, str], bool]
+__all__ = ["Outcome", "export", "fingerprints", "import_document", "superseded"]
 
 
 def import_document(document: Any) -> Outcome:
@@ -55,6 +51,8 @@ def export(
 ) -> Iterator[dict[str, Any]]:
     """The documents of all credentials, or of those of a provider, kind or status, by time of creation.
 
+    A status is one of `health.selection.VALUES`: those that nobody checked yet are not among the healthy.
+
     Before them, if wanted, those of the OAuth apps (of the provider), in the order in which they can come in.
     """
     if with_oauth_apps:
@@ -64,9 +62,11 @@ def export(
         .prefetch_related("component__notes")
         .order_by("created_at", "id")
     )
-    for name, value in (("provider", provider), ("kind", kind), ("component__status", status)):
+    for name, value in (("provider", provider), ("kind", kind)):
         if value:
             found = found.filter(**{name: value})
+    if status:
+        found = found.status(status)
     for credential in found.iterator(chunk_size=1000):
         yield credential.document()
 
@@ -93,20 +93,6 @@ def _upsert(document: Mapping[str, Any], kind: type[Credential], properties: dic
     return Outcome.UPDATED
 
 
-def fingerprints(owners: Iterable[uuid.UUID]) -> dict[uuid.UUID, Known]:
-    """The fingerprints of rows, by row. One query."""
-    found: dict[uuid.UUID, Known] = {owner: {} for owner in owners}
-    rows = Fingerprint.objects.filter(owner__in=list(found))
-    for owner, name, digest, current in rows.values_list("owner", "field", "digest", "current"):
-        found[owner][name, digest] = current
-    return found
-
-
-def superseded(known: Known, held: Mapping[str, str]) -> bool:
-    """Whether a row, whose fingerprints are `known`, held one of these secrets once and holds another now."""
-    return any(known.get(secret) is False for secret in held.items())
-
-
 def merge(
     credential: Credential,
     document: Mapping[str, Any],
@@ -121,15 +107,11 @@ def merge(
     """
     kind = type(credential)
     before = _comparable(credential)
-    same = [secret[0] for secret in declared.digests(kind, properties).items() if known.get(secret)]
-    declared.assign(credential, {name: value for name, value in properties.items() if name not in same})
+    held = same(known, declared.digests(kind, properties))
+    declared.assign(credential, {name: value for name, value in properties.items() if name not in held})
     _assign_rest(credential, document, find_app)
     moved = any(before[name] != value for name, value in declared.plain(credential).items() if name != "name")
-    # A secret that is stored already is sealed again only where it could not be used as it is, or has to be
-    # judged beside a property that changed.
-    for name in same:
-        if moved or not getattr(credential, name).opens():
-            declared.assign(credential, {name: properties[name]})
+    declared.assign(credential, to_seal_again(credential, properties, held, moved))
     credential.prepare()
     fresh = any(credential.fresh(name) for name in declared.secret_names(kind))
     return fresh or _comparable(credential) != before

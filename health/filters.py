@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from health import selection
 from health.models import Component
 from health.status import Status
 
@@ -30,12 +31,11 @@ class StatusFilter(admin.SimpleListFilter):
     parameter_name = "status"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list:
-        return [*Status.choices, ("unchecked", _("Not checked yet"))]
+        return selection.CHOICES
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
-        if self.value() == "unchecked":
-            return queryset.filter(status=Status.HEALTHY, known_since=None, last_observed_at=None)
-        return queryset.filter(status=self.value()) if self.value() else queryset
+        value = self.value()
+        return queryset.filter(selection.with_status(value)) if value else queryset
 
 
 class OwnerFilter(admin.SimpleListFilter):

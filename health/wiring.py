@@ -1,6 +1,6 @@
 """Changing what depends on what. Each change locks what it can reach, as a report does, and rolls up anew."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from health import graph, reports
@@ -36,15 +36,25 @@ def connect(edges: Iterable[tuple[Id, Id]], *, actor: Any = "") -> None:
 
 def disconnect(edges: Iterable[tuple[Id, Id]], *, actor: Any = "") -> None:
     """Remove dependencies, given as (component, depends on), and roll up anew."""
-    removed = list(edges)
+    removed = set(edges)
+    starts = {start for start, _end in removed}
 
     def step() -> None:
-        affected = reports.lock({start for start, _end in removed}, {end for _start, end in removed})
-        for start, end in removed:
-            graph.edges().filter(component=start, depends_on=end).delete()
+        affected = reports.lock(starts, {end for _start, end in removed})
+        for some in graph.chunks(starts):
+            there = graph.edges().filter(component__in=some)
+            found = there.values_list("pk", "component_id", "depends_on_id")
+            gone = [pk for pk, start, end in found if (start, end) in removed]
+            for keys in _batches(gone):
+                graph.edges().filter(pk__in=keys).delete()
         reports.settle(affected, reports.rewired(actor))
 
     reports.retried(step)
+
+
+def _batches(keys: list[int]) -> Iterator[list[int]]:
+    for start in range(0, len(keys), graph.CHUNK):
+        yield keys[start : start + graph.CHUNK]
 
 
 def _add(edges: Iterable[tuple[Id, Id]]) -> None:

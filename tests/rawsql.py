@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 from django.db import connection, models
@@ -24,9 +25,11 @@ def stored(instance: models.Model, name: str) -> Any:
 
 
 def store(instance: models.Model, **values: Any) -> None:
-    """Write columns past the ORM."""
+    """Write columns past the ORM: past save() and its rules, and past what update() refuses."""
     for name, value in values.items():
         table, column, key_column, key = _place(instance, name)
+        if isinstance(value, datetime):
+            value = connection.ops.adapt_datetimefield_value(value)
         with connection.cursor() as cursor:
             cursor.execute(f'UPDATE "{table}" SET "{column}" = %s WHERE "{key_column}" = %s', [value, key])
             assert cursor.rowcount == 1

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from credentials.probes import Test
     from credentials.sessions import Session
 
+# What is sent in place of a token to see whether a provider knows the app. It is none of anybody's.
+NO_TOKEN = "not-a-token-only-a-test-of-the-app"  # noqa: S105 - it says so
+
 # A probe yields its calls one by one, is sent their answers, and returns what they mean.
 Probe = Generator[Call, Answer, Reading]
 
@@ -195,6 +198,24 @@ class Access:
     def scopes_in(self, text: str) -> frozenset[str]:
         """The scopes in a text, whichever way this provider separates them."""
         return frozenset(text.replace(",", " ").split())
+
+    # --- the app itself -------------------------------------------------------------------------------------
+
+    def app_call(self, app: "OAuthApp") -> Call:
+        """A call by whose answer the provider shows whether it knows the app: with a token that is none.
+
+        Of a credential that is thrown away. Opens the app's secrets. Raises SecretError.
+        """
+        setattr(self, self.REFRESHES_WITH, NO_TOKEN)
+        return self.token_call(app)
+
+    def read_app_answer(self, answer: Answer) -> Reading:
+        """What its answer means for the app: "ok" where only the token was refused."""
+        found = self.read_token_answer(answer)
+        if isinstance(found, Tokens):
+            return Reading("garbled")
+        # RFC 6749 section 5.2: a client that is not known is invalid_client, whatever it brings.
+        return Reading("ok") if found.code in ("revoked", "expired") else found
 
     # --- limits ---------------------------------------------------------------------------------------------
 

@@ -22,7 +22,8 @@ class Consent:
     """What a provider's consent page needs to be asked.
 
     `authorize_url` may hold `{host}`, the host of the API. `asks` names the properties that a person must
-    give before: they decide where the consent page is. `echoes` are what comes back beside the code.
+    give before: they decide where the consent page is. `echoes` are what comes back beside the code, or
+    in its place where the provider `gives_code` none.
     """
 
     authorize_url: str
@@ -30,6 +31,7 @@ class Consent:
     params: Mapping[str, str] = field(default_factory=dict)
     asks: tuple[str, ...] = ()
     echoes: tuple[str, ...] = ()
+    gives_code: bool = True
 
 
 class Consenting:
@@ -42,8 +44,24 @@ class Consenting:
 
         def api_host(self) -> str: ...
 
-    def consent_url(self, app: "OAuthApp", *, state: str, challenge: str, redirect_uri: str) -> str:
-        """The address of the provider's consent page. `challenge` is that of PKCE, by S256."""
+    def page_call(self, app: "OAuthApp") -> Call | None:
+        """What must be asked to know where the consent page is; None where the kind knows.
+
+        May open the app's secrets. Raises SecretError.
+        """
+        return None
+
+    def consent_url(
+        self,
+        app: "OAuthApp",
+        *,
+        state: str,
+        challenge: str,
+        redirect_uri: str,
+        found: Mapping[str, Any] | None = None,
+    ) -> str:
+        """The address of the provider's consent page. `challenge` is that of PKCE, by S256; `found` is what
+        `page_call` was answered. Raises ValidationError where that tells no address."""
         consent = self.CONSENT
         if consent is None:
             raise TypeError("This kind has no consent page.")
@@ -62,7 +80,8 @@ class Consenting:
     def consent_check(self, app: "OAuthApp", params: Mapping[str, str]) -> None:
         """Raise ValidationError where what came back beside the code cannot be the provider's own.
 
-        May open the app's secret. Raises SecretError.
+        Its code is "account" where it is another account's, and else a key of `connect.WORDS` or none. May
+        open the app's secret. Raises SecretError.
         """
         missing = [name for name in (self.CONSENT.echoes if self.CONSENT else ()) if not params.get(name)]
         if missing:
@@ -75,6 +94,11 @@ class Consenting:
         """
         raise NotImplementedError
 
+    def account_call(self, app: "OAuthApp") -> Call | None:
+        """What else must be asked to know whose the tokens are, by the app itself; None where the probe with
+        them tells. Raises SecretError."""
+        return None
+
     def consented(
         self, tokens: Tokens, params: Mapping[str, Any], facts: Mapping[str, Any]
     ) -> dict[str, Any]:
@@ -84,7 +108,7 @@ class Consenting:
         added to it), and from what a probe with the new token tells. It is asked twice, first without these
         facts, so that the probe has what it needs; None is what is not known then.
 
-        Raises ValidationError where the consent is for another account than was asked for.
+        Raises ValidationError, with the code "account" where the consent is for another one than was asked for.
         """
         raise NotImplementedError
 

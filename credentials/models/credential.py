@@ -1,122 +1,48 @@
 """The stored way into one customer's account. Each kind is a subclass in `credentials.kinds`."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
+from typing import Any, ClassVar, Self
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, models, transaction
-from django.db.models.fields.json import KeyTransform
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
-from polymorphic.managers import PolymorphicManager
 from polymorphic.models import PolymorphicModel
-from polymorphic.query import PolymorphicQuerySet
 
 from credentials import audit, json_values
+from credentials.models import app_choice
 from credentials.models import properties as declared
+from credentials.models.access import Access
+from credentials.models.consent import Consenting
+from credentials.models.declaration import Declaration, Values
+from credentials.models.deletion import KEPT_FOR, Deleted, put_away
 from credentials.models.oauth_app import OAuthApp
+from credentials.models.querysets import CredentialManager, EverythingManager
 from credentials.models.rate_limit import Limit, RateLimit
-from credentials.models.secret_holder import SecretHolder, SecretHolderQuerySet, refuse_in_use
+from credentials.models.secret_holder import Conflict, SecretHolder
 from health import wiring
 from health.fields import PlainTextField
 from health.models import Component
 
-if TYPE_CHECKING:
-    from django_stubs_ext import StrOrPromise
-
-    from credentials.kinds.provider import Provider
-
-# Properties by name, or what a probe answered.
-Values = Mapping[str, Any]
-
 USED_AT_MOST_EVERY = timedelta(minutes=1)
-SEARCH_LENGTH = 4_000
-# How long a deleted credential can be brought back.
-KEPT_FOR = timedelta(days=7)
 
 
-class CredentialQuerySet(SecretHolderQuerySet["Credential"], PolymorphicQuerySet["Credential", "Credential"]):
-    """Filters that read as people speak: `Credential.objects.provider("stripe").status("healthy")`."""
-
-    if TYPE_CHECKING:
-
-        def non_polymorphic(self) -> Self: ...
-
-    def provider(self, provider: str) -> Self:
-        return self.filter(provider=provider)
-
-    def kind(self, kind: str) -> Self:
-        return self.filter(kind=kind)
-
-    def status(self, status: str) -> Self:
-        return self.filter(component__status=status)
-
-    def metadata(self, **pairs: Any) -> Self:
-        """Credentials whose metadata holds each of these keys with exactly this value."""
-        found = self
-        for number, (key, value) in enumerate(pairs.items()):
-            found = found.alias(**{f"metadata_{number}": KeyTransform(key, "metadata")}).filter(
-                **{f"metadata_{number}": value}
-            )
-        return found
-
-    def delete(self) -> tuple[int, dict[str, int]]:
-        """Put each of them away as `Credential.delete` does, all or none."""
-        with transaction.atomic(self.db):
-            rows = list(Credential.objects.filter(pk__in=list(self.values_list("pk", flat=True))))
-            for row in rows:
-                row.delete()
-        return len(rows), {Credential._meta.label: len(rows)}
-
-    delete.queryset_only = True  # type: ignore[attr-defined]  # Django's own mark: not on managers
-
-    def purge(self) -> int:
-        """Remove the rows for good, with all that belongs to them; returns how many."""
-        _total, counts = super().delete()
-        return counts.get(Credential._meta.label, 0)
-
-    purge.alters_data = True  # type: ignore[attr-defined]
-    purge.queryset_only = True  # type: ignore[attr-defined]
+def _in_list(name: str, *fields: str) -> models.Index:
+    """An index of what is not deleted: by these fields, then the newest change first."""
+    order = [*fields, "-updated_at", "-id"]
+    return models.Index(fields=order, condition=models.Q(deleted_at=None), name=name)
 
 
-_Manager = PolymorphicManager.from_queryset(CredentialQuerySet)
-
-
-class CredentialManager(_Manager["Credential", "Credential"]):
-    """All credentials that are not deleted."""
-
-    def get_queryset(self) -> CredentialQuerySet:
-        return cast(CredentialQuerySet, super().get_queryset().filter(deleted_at=None))
-
-
-class Credential(SecretHolder, PolymorphicModel):
+class Credential(Declaration, Access, Consenting, SecretHolder, PolymorphicModel):
     """What all kinds have in common. Whatever lists show, filter or sort by is on this table.
 
-    A kind declares the upper-case names below, its properties as model fields, and overrides `account_of`,
-    `default_limit` and `check_format` where it has something to say.
+    A kind declares its properties as model fields, and says of itself what `Declaration` and `Access` ask.
     """
 
     COMPONENT_KIND = Component.Kind.CREDENTIAL
     PREPARED = ("kind", "provider", "account", "search")
-
-    KIND: ClassVar[str] = ""
-    PROVIDER: ClassVar["Provider"]
-    LABEL: ClassVar["StrOrPromise"] = ""
-    SUMMARY: ClassVar["StrOrPromise"] = ""
-    HELP_URL: ClassVar[str] = ""
-    # The documented properties in their order; "name" means the credential's own name.
-    PROPERTIES: ClassVar[tuple[str, ...]] = ()
-    # Those of them that decide to which host the secrets are sent.
-    DESTINATION: ClassVar[tuple[str, ...]] = ()
-    # Where only a probe tells the account: the properties which make it another one.
-    SEPARATES: ClassVar[tuple[str, ...]] = ()
-    # Older names in documents, for the kind and for its properties.
-    OLDER_KINDS: ClassVar[tuple[str, ...]] = ()
-    OLDER_PROPERTIES: ClassVar[Mapping[str, str]] = {}
-    # Whether the kind authenticates through the platform's own OAuth app.
-    USES_OAUTH_APP: ClassVar[bool] = False
 
     # Whether the caller knows already that no other credential has the account.
     alone = False
@@ -149,7 +75,7 @@ class Credential(SecretHolder, PolymorphicModel):
 
     objects: ClassVar[CredentialManager] = CredentialManager()
     # With the deleted ones. Django follows relations, refreshes and dumps through it.
-    everything = _Manager()
+    everything = EverythingManager()
 
     class Meta:
         verbose_name = _("credential")
@@ -157,9 +83,12 @@ class Credential(SecretHolder, PolymorphicModel):
         base_manager_name = "everything"
         permissions = [("reveal_credential", _("Can reveal the secrets of credentials"))]
         indexes = [
-            models.Index(fields=["provider", "kind"], name="credential_provider_kind"),
-            models.Index(fields=["name"], name="credential_name"),
-            models.Index(fields=["-updated_at"], name="credential_updated"),
+            # What the list is sorted and narrowed by, ending in its usual order: a page is found in one of
+            # these without a look at the table.
+            _in_list("credential_list"),
+            _in_list("credential_list_by_name", "name"),
+            _in_list("credential_list_by_provider", "provider"),
+            _in_list("credential_list_by_kind", "kind"),
             models.Index(
                 fields=["unreadable"], condition=models.Q(unreadable=True), name="credential_unreadable"
             ),
@@ -177,26 +106,6 @@ class Credential(SecretHolder, PolymorphicModel):
 
     def get_absolute_url(self) -> str:
         return reverse("admin:credentials_credential_change", args=[self.pk])
-
-    # --- what a kind says of itself -------------------------------------------------------------------------
-
-    @classmethod
-    def account_of(cls, properties: Values, answer: Values | None) -> str | None:
-        """The provider's id of the account, from the properties or a probe's answer; None when unknown."""
-        raise NotImplementedError
-
-    @classmethod
-    def default_limit(cls, properties: Values) -> Limit:
-        """The rate limit that a new credential gets."""
-        raise NotImplementedError
-
-    def check_format(self) -> dict[str, Any]:
-        """What is certainly wrong with the values, by property. Secrets are seen only while fresh."""
-        return {}
-
-    def warnings(self) -> dict[str, Any]:
-        """What looks odd but may be right, by property: formats that the provider does not promise."""
-        return {}
 
     # --- properties -----------------------------------------------------------------------------------------
 
@@ -218,7 +127,8 @@ class Credential(SecretHolder, PolymorphicModel):
         credential.alone = alone
         declared.assign(credential, properties)
         credential.prepare()
-        exclude = {"component", "oauth_app"} if alone else {"component"}
+        # clean() looks for the app, with words for where there is none.
+        exclude = {"component", "oauth_app"}
         credential.full_clean(exclude=exclude, validate_unique=False, validate_constraints=False)
         return credential
 
@@ -234,6 +144,11 @@ class Credential(SecretHolder, PolymorphicModel):
     @classmethod
     def destination_fields(cls) -> tuple[str, ...]:
         return (*cls.DESTINATION, "oauth_app")
+
+    @classmethod
+    def kept_in_step(cls) -> set[str]:
+        # The text for finding follows from the properties and the metadata.
+        return super().kept_in_step() | {*cls.PROPERTIES, "metadata", "deleted_at", "credential_ptr"}
 
     def document(self) -> dict[str, Any]:
         """The credential in the documented shape, secrets masked."""
@@ -256,16 +171,10 @@ class Credential(SecretHolder, PolymorphicModel):
         if not self.KIND:
             raise TypeError("This is a credential without its kind: load it through Credential.objects.")
         self.kind, self.provider = self.KIND, self.PROVIDER.key
-        plain = declared.plain(self)
-        self.account = self.account_of(plain, None) or self.account
+        self.account = self.account_of(declared.plain(self), None) or self.account
         if not self.name:
             self.name = f"{self.PROVIDER.name} {self.account}" if self.account else ""
-        self.search = self._search_text(plain)
-
-    def _search_text(self, plain: Values) -> str:
-        texts = [self.name, self.provider, self.kind, self.account, *map(str, plain.values())]
-        texts += [str(value) for _path, value in json_values.scalars(self.metadata)]
-        return " ".join(text for text in texts if text).casefold()[:SEARCH_LENGTH]
+        self.search = declared.text_for_finding(self)
 
     def clean(self) -> None:
         """Raise ValidationError for what is wrong between the fields, named by property."""
@@ -275,10 +184,8 @@ class Credential(SecretHolder, PolymorphicModel):
         except ValidationError as error:
             errors = dict(error.error_dict)
         errors |= self.check_format()
-        if self.oauth_app_id and not self.USES_OAUTH_APP:
-            errors["oauth_app"] = _("This kind does not use an OAuth app.")
-        elif self.oauth_app and self.oauth_app.provider != self.PROVIDER.key:
-            errors["oauth_app"] = _("This OAuth app belongs to another provider.")
+        if message := app_choice.problem(self):
+            errors["oauth_app"] = message
         if twin := None if self.alone else self.twin():
             errors["__all__"] = ValidationError(
                 _("“%(name)s” (%(id)s) is a credential of the same account already."),
@@ -296,10 +203,7 @@ class Credential(SecretHolder, PolymorphicModel):
         return declared.holding_same_secret(self, others)
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Store the credential; a new one gets its component and its kind's default limit with it.
-
-        Raises ValidationError, or Conflict where somebody else saved since this instance was loaded.
-        """
+        """Like that of every SecretHolder; a new credential gets its kind's default limit with it."""
         try:
             with transaction.atomic(kwargs.get("using")):
                 super().save(*args, **kwargs)
@@ -307,6 +211,13 @@ class Credential(SecretHolder, PolymorphicModel):
             # Lost a race for the account: say so in the words that the slower one of two people gets.
             self.clean()
             raise
+
+    def take_turns(self, update_fields: Iterable[str] | None = None) -> None:
+        """Keep its provider's default app as it is, where the credential may use it."""
+        if not self.USES_OAUTH_APP or (self._state.adding and self.oauth_app_id):
+            return
+        if update_fields is None or {"oauth_app", "oauth_app_id", "deleted_at"} & set(update_fields):
+            app_choice.hold([self.PROVIDER.key])
 
     def _added(self) -> None:
         limit = self.default_limit(declared.plain(self))
@@ -318,73 +229,87 @@ class Credential(SecretHolder, PolymorphicModel):
         if changed & set(self.SEPARATES):
             # The stored account is of what it was before; the next probe tells.
             self.account = None
-            models.QuerySet.update(self._root_rows().filter(pk=self.pk), account=None)
-        if "deleted_at" in changed and not self.deleted_at:
-            self._retire(None)
+            self._root_rows().filter(pk=self.pk).update(account=None)
+        if "deleted_at" in changed:
+            if self.deleted_at:
+                raise TypeError("Call delete(): it also takes the credential out of the graph.")
+            self.component.retired_at = None
+            Component.everything.filter(pk=self.component_id).update(retired_at=None)
         if {"oauth_app", "deleted_at"} & changed:
-            app = None if self.deleted_at else self.app_in_use()
+            app = self.app_in_use()
             wiring.rewire(self.component, [app.component] if app else [], actor=audit.now_acting().actor)
-        if "deleted_at" in changed and self.deleted_at:
-            # Last: what is retired is in no graph.
-            self._retire(self.deleted_at)
-
-    def _retire(self, when: datetime | None) -> None:
-        self.component.retired_at = when
-        Component.everything.filter(pk=self.component_id).update(retired_at=when)
 
     def app_in_use(self) -> OAuthApp | None:
         """The OAuth app that this credential authenticates through: its own, or its provider's default."""
-        if not self.USES_OAUTH_APP:
-            return None
-        return self.oauth_app or OAuthApp.objects.default_for(self.PROVIDER.key)
+        default = OAuthApp.objects.default_for
+        return (self.oauth_app or default(self.PROVIDER.key)) if self.USES_OAUTH_APP else None
 
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
         """Put the credential away: `restore` brings it back for KEPT_FOR, then a purge removes it for good.
 
         Raises InUse while a sync depends on it, and Conflict as save() does.
         """
-        refuse_in_use([self.component_id])
         with transaction.atomic():
-            self.deleted_at = timezone.now()
-            self.save(update_fields=["deleted_at"])
+            self.take_turns(["deleted_at"])
+            mine = self._root_rows().filter(pk=self.pk, version=self.version, deleted_at=None)
+            if not mine.select_for_update().values_list("pk"):
+                raise Conflict(f"{self} was changed or deleted by somebody else since it was loaded.")
+            put_away(Credential.objects.non_polymorphic().filter(pk=self.pk))
+        self.refresh_from_db(fields=["deleted_at", "updated_at", "version", "component"])
         return 1, {Credential._meta.label: 1}
+
+    @property
+    def gone_at(self) -> datetime | None:
+        """When a deleted credential cannot be brought back any more; None for others."""
+        return self.deleted_at + KEPT_FOR if self.deleted_at else None
 
     def restore(self) -> None:
         """Bring a deleted credential back.
 
         Raises ValidationError where its account has another one by now, or where its time is over.
         """
-        if self.deleted_at and timezone.now() - self.deleted_at > KEPT_FOR:
+        if self.gone_at and timezone.now() > self.gone_at:
             raise ValidationError(_("It was deleted more than %d days ago.") % KEPT_FOR.days)
-        with transaction.atomic():
-            self.deleted_at = None
+        before = self.deleted_at
+        self.deleted_at = None
+        try:
             self.save(update_fields=["deleted_at"])
+        except BaseException:
+            self.deleted_at = before
+            raise
 
     restore.alters_data = True  # type: ignore[attr-defined]
 
     def _act(self, changed: set[str], replaced: Any) -> str:
         if "deleted_at" in changed:
-            return "delete" if self.deleted_at else "restore"
+            return "restore"
         return super()._act(changed, replaced)
 
     def set_limit(self, limit: Limit) -> bool:
         """Store another rate limit; returns whether it differs from that before. Raises ValidationError."""
-        stored = self.rate_limit
-        wanted = limit._replace(max_concurrent_requests=limit.max_concurrent_requests or None)
-        if wanted == stored.limit:
-            return False
-        for name, value in wanted._asdict().items():
-            setattr(stored, name, value)
         with transaction.atomic():
-            stored.save()
-            audit.record("change", self, fields=["rate_limit"])
-        return True
+            changed = self.rate_limit.become(limit)
+            if changed:
+                audit.record("change", self, fields=["rate_limit"])
+        return changed
 
     def secret_used(self) -> None:
-        """Note the use, at most once a minute and touching nothing else."""
+        """Note the use, at most once a minute and touching nothing else. Raises Deleted."""
+        self._refuse_deleted()
         super().secret_used()
         now = timezone.now()
         if self.last_used_at is None or now - self.last_used_at >= USED_AT_MOST_EVERY:
             self.last_used_at = now
             unused = models.Q(last_used_at=None) | models.Q(last_used_at__lte=now - USED_AT_MOST_EVERY)
-            models.QuerySet.update(self._root_rows().filter(unused, pk=self.pk), last_used_at=now)
+            self._root_rows().filter(unused, pk=self.pk).update(last_used_at=now)
+
+    secret_used.alters_data = True  # type: ignore[attr-defined]  # no template may call it
+
+    def authorise_reveal(self, field: str, *, actor: Any, reason: str) -> None:
+        """Record a reveal, or raise where it is not allowed: Deleted too."""
+        self._refuse_deleted()
+        super().authorise_reveal(field, actor=actor, reason=reason)
+
+    def _refuse_deleted(self) -> None:
+        if self.deleted_at:
+            raise Deleted("This credential was deleted: restore it before its secrets are used or shown.")

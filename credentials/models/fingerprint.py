@@ -20,10 +20,6 @@ class FingerprintQuerySet(models.QuerySet):
             now = {"current": True, "current_since": timezone.now()}
             self.update_or_create(owner=owner, field=field, digest=digest, defaults=now)
 
-    def superseded(self, owner: uuid.UUID, field: str, digest: str) -> bool:
-        """Whether a row held this secret once and holds another one now."""
-        return self.of(owner, field).filter(digest=digest, current=False).exists()
-
 
 class Fingerprint(models.Model):
     """Finds duplicates, leaked keys and old secrets. `owner` is the id of a credential or an OAuth app."""

@@ -1,16 +1,18 @@
 """The platform's own registered application at a provider."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import models
+from django.db import IntegrityError, models, transaction
 from django.utils.translation import gettext_lazy as _
 
 from credentials import audit
 from credentials.fields import StringListField, WholeNumberField
-from credentials.models.secret_holder import SecretHolder, SecretHolderQuerySet
+from credentials.models import app_choice
+from credentials.models.querysets import SecretHolderQuerySet
+from credentials.models.secret_holder import SecretHolder
 from credentials.sealing import SecretField
-from health import wiring
 from health.fields import PlainTextField
 from health.models import Component
 
@@ -76,28 +78,34 @@ class OAuthApp(SecretHolder):
         """The provider: an app's secrets go to its token and authorization hosts only."""
         return ("oauth_app", self.provider)
 
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Store the app. Its provider's credentials that name no app depend on it, while it is the default.
+
+        Raises ValidationError, also where another app is the default or has the client id, or Conflict.
+        """
+        try:
+            with transaction.atomic(kwargs.get("using")):
+                super().save(*args, **kwargs)
+        except IntegrityError:
+            # Also where two become the default at the same time: the slower one is told of the other.
+            self.validate_constraints()
+            raise
+
+    def take_turns(self, update_fields: Iterable[str] | None = None) -> None:
+        if update_fields is None or "is_default" in update_fields:
+            app_choice.take(self.provider)
+
     def _added(self) -> None:
         if self.is_default:
-            self._serve_as_default(True)
+            app_choice.serve(self, actor=audit.now_acting().actor)
 
     def _changed_to(self, changed: set[str]) -> None:
         if "is_default" in changed:
-            self._serve_as_default(self.is_default)
+            app_choice.serve(self, actor=audit.now_acting().actor)
 
-    def _serve_as_default(self, serves: bool) -> None:
-        """Let the credentials of the provider that name no app depend on this one, or no longer."""
-        from credentials.kinds import KINDS
-        from credentials.models.credential import Credential
-
-        # A deleted one is in no graph; it is wired again when it comes back.
-        without = Credential.objects.non_polymorphic().filter(provider=self.provider, oauth_app=None)
-        kinds = [kind.KIND for kind in KINDS.values() if kind.USES_OAUTH_APP]
-        edges = [
-            (row, self.component_id)
-            for row in without.filter(kind__in=kinds).values_list("component_id", flat=True)
-        ]
-        change = wiring.connect if serves else wiring.disconnect
-        change(edges, actor=audit.now_acting().actor)
+    @classmethod
+    def kept_in_step(cls) -> set[str]:
+        return super().kept_in_step() | {"is_default"}
 
     @classmethod
     def destination_fields(cls) -> tuple[str, ...]:

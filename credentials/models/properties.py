@@ -11,12 +11,13 @@ from django.db import connection, models
 from django.utils.translation import gettext as _
 
 from credentials.fields import JsonObjectField, StringListField
-from credentials.json_values import BadNumber, shown, type_name
+from credentials.json_values import BadNumber, scalars, shown, type_name
 from credentials.models.fingerprint import Fingerprint
 from credentials.sealing import MASK, Fresh, SecretField, fingerprint, secret_fields
 
 # A number of our own among PostgreSQL's advisory locks.
 LOCK_OF_SECRETS = 0x6C616E78
+SEARCH_LENGTH = 4_000
 
 if TYPE_CHECKING:
     from credentials.models.credential import Credential
@@ -48,6 +49,14 @@ def masked(credential: "Credential") -> dict[str, Any]:
         if value not in (None, "") or not field_of(type(credential), name).blank:
             found[name] = value
     return found
+
+
+def text_for_finding(credential: "Credential") -> str:
+    """All that lists find a credential by, in one text, folded."""
+    texts = [credential.name, credential.provider, credential.kind, credential.account]
+    texts += map(str, plain(credential).values())
+    texts += [str(value) for _path, value in scalars(credential.metadata)]
+    return " ".join(text for text in texts if text).casefold()[:SEARCH_LENGTH]
 
 
 def expected_type(field: models.Field) -> tuple[type | tuple[type, ...], str]:

@@ -8,9 +8,9 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
-from credentials import forms
+from credentials import forms, oauth_app_forms
 from credentials.models import Credential, OAuthApp
-from tests import canary
+from tests import canary, rawsql
 from tests.credentials.admin_pages import (
     ADD_APP,
     add_page,
@@ -141,7 +141,7 @@ def test_a_row_that_was_deleted_meanwhile_is_said_to_be_gone(admin_client):
 def test_a_row_that_was_marked_as_deleted_cannot_be_saved(admin_client):
     credential = make_credential("stripe_key", name="Before")
     data = shown(admin_client, credential, name="Mine")
-    Credential.objects.filter(pk=credential.pk).update(deleted_at=timezone.now())
+    rawsql.store(credential, deleted_at=timezone.now())
     admin_client.post(page(credential), data)
     assert Credential.everything.get(pk=credential.pk).name == "Before"
 
@@ -202,7 +202,7 @@ def test_a_row_changed_between_check_and_save_is_never_a_server_error(admin_clie
 
 @pytest.mark.parametrize("same", [{"client_id": "the-same"}, {"is_default": True}])
 def test_the_loser_of_a_race_for_an_oauth_app_is_told(admin_client, monkeypatch, same):
-    between_check_and_save(monkeypatch, forms.OAuthAppForm, lambda: make_oauth_app("hubspot", **same))
+    between_check_and_save(monkeypatch, oauth_app_forms.OAuthAppForm, lambda: make_oauth_app("hubspot", **same))
     data = {"name": "Mine", "provider": "hubspot", "client_id": "mine", "client_secret": "fake-secret-mine"}
     response = admin_client.post(
         ADD_APP, data | {name: "on" if value is True else value for name, value in same.items()}

@@ -1,11 +1,13 @@
 """Deleting credentials and apps takes with it what belongs to them, and nothing else."""
 
 import pytest
+from django.utils import timezone
 
 from credentials.admin import OAuthAppAdmin
 from credentials.kinds import KINDS
 from credentials.models import Credential, Fingerprint, OAuthApp, RateLimit
 from health.models import Component
+from tests import rawsql
 from tests.credentials.admin_pages import APPS, LIST, client_of, page, staff
 from tests.factories import make_credential, make_oauth_app
 
@@ -22,9 +24,10 @@ def purge():
     Credential.everything.exclude(deleted_at=None).purge()
 
 
-def delete_selected(client, *rows, address=LIST, **more):
+def delete_selected(client, *rows, address=LIST, follow=False, **more):
     keys = [row.pk for row in rows]
-    return client.post(address, {"action": "delete_selected", "_selected_action": keys, **more})
+    sent = {"action": "delete_selected", "_selected_action": keys, **more}
+    return client.post(address, sent, follow=follow)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -64,6 +67,52 @@ def test_a_deleted_credential_is_listed_among_the_deleted_and_comes_back(admin_c
     asked = {"action": "restore", "_selected_action": [credential.pk]}
     told = admin_client.post(deleted, asked, follow=True).content.decode()
     assert "“Arrakis” is back, as it was." in told and Credential.objects.get() == credential
+
+
+def test_the_way_back_is_told_last_after_one_and_after_several(admin_client):
+    one, two, three = (make_credential(name=name) for name in ("One", "Two", "Three"))
+    link = f'<a class="link" href="{LIST}?deleted=1">deleted credentials</a>'
+    told = admin_client.post(page(one, "delete"), {"post": "yes"}, follow=True).content.decode()
+    back = told.index(f"It can be brought back for 7 days: {link}")
+    assert 0 < told.index("was deleted successfully") < back
+    assert "They can be brought back for 7 days" in delete_selected(admin_client, two, three).content.decode()
+    told = delete_selected(admin_client, two, three, post="yes", follow=True).content.decode()
+    assert told.index("Successfully deleted 2") < told.index(f"They can be brought back for 7 days: {link}")
+    assert told.count("brought back") == 1
+
+
+def test_the_list_of_the_deleted_says_since_when_and_until_when(admin_client):
+    credentials = [make_credential(name=name) for name in ("Fresh", "Old", "Overdue")]
+    for credential, days in zip(credentials, (0, 5, 8), strict=True):
+        credential.delete()
+        rawsql.store(credential, deleted_at=timezone.now() - timezone.timedelta(days=days, minutes=1))
+    answer = admin_client.get(f"{LIST}?deleted=1")
+    assert [row.name for row in answer.context["cl"].result_list] == ["Fresh", "Old", "Overdue"]
+    html = answer.content.decode()
+    for words in ("1 minute ago", "in 6 days", "5 days ago", "in 1 day", "with the next purge"):
+        assert words in html.replace("\xa0", " ")
+    assert html.count("Undo: bring") == 2 and "Undo: bring “Overdue” back" not in html
+
+
+def test_undo_brings_one_back_whatever_else_is_chosen(admin_client):
+    one, two = make_credential(name="One"), make_credential(name="Two")
+    Credential.objects.all().delete()
+    html = admin_client.get(f"{LIST}?deleted=1").content.decode()
+    form = html.split('<form id="undo"')[1].split("</form>")[0]
+    assert 'method="post"' in form and "csrfmiddlewaretoken" in form
+    assert f'form="undo" name="_selected_action" value="{one.pk}"' in html
+    sent = {"action": "restore", "_selected_action": str(one.pk)}
+    assert 'name="action" value="restore"' in form
+    answer = admin_client.post(f"{LIST}?deleted=1", sent, follow=True)
+    assert "“One” is back, as it was." in answer.content.decode()
+    assert Credential.objects.get() == one
+    assert [row.pk for row in answer.context["cl"].result_list] == [two.pk]
+
+
+def test_who_may_not_delete_sees_the_deleted_and_no_undo():
+    make_credential(name="Gone").delete()
+    html = client_of(staff("view_credential")).get(f"{LIST}?deleted=1").content.decode()
+    assert "Gone" in html and "Undo" not in html
 
 
 def test_one_whose_account_has_another_credential_now_stays_deleted(admin_client):

@@ -151,3 +151,17 @@ def test_names_of_fields_are_kept_in_the_history_and_values_are_not(admin_client
     html = admin_client.get(page(credential, "history")).content.decode()
     assert "Secret" in html
     assert canary.find(secret, html) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [("quickbooks_oauth2", "environment"), ("github_app", "account_type")]
+)
+def test_what_has_to_be_chosen_is_not_chosen_beforehand(admin_client, kind, name):
+    html = admin_client.get(add_page(kind)).content.decode()
+    select = html.split(f'name="{name}"')[1].split("</select>")[0]
+    assert '<option value="" selected>Choose one</option>' in select and select.count("selected") == 1
+    response = admin_client.post(add_page(kind), entries(kind, **{name: ""}))
+    assert name in problems(response) and not Credential.objects.exists()
+    stored = added(admin_client, kind)
+    html = admin_client.get(page(stored)).content.decode()
+    assert "Choose one" not in html.split(f'name="{name}"')[1].split("</select>")[0]

@@ -4,7 +4,6 @@ import uuid
 
 import pytest
 from django.contrib.contenttypes.models import ContentType
-from django.utils import timezone
 
 from credentials.models import Credential
 from tests.credentials.admin_pages import ADD_APP, APPS, CATALOGUE, LIST, add_page, page
@@ -138,7 +137,7 @@ def test_a_row_of_another_kind_is_not_found_at_this_one(client, action):
 @pytest.mark.parametrize("action", ["change", "delete", "history"])
 def test_a_row_marked_as_deleted_is_not_found(client, action):
     credential = make_credential("github_app")
-    Credential.objects.filter(pk=credential.pk).update(deleted_at=timezone.now())
+    credential.delete()
     assert answer(client, page(credential, action)) == MOVED
     assert answer(client, f"/admin/credentials/credential/{credential.pk}/{action}/") == NOTHING
 

@@ -5,8 +5,20 @@ from django.core.exceptions import ValidationError
 from django.core.management import call_command
 from django.utils import timezone
 
-from credentials.models import KEPT_FOR, AuditEvent, Credential, Fingerprint, InUse, OAuthApp, RateLimit
+from credentials.models import (
+    KEPT_FOR,
+    AuditEvent,
+    Conflict,
+    Credential,
+    Deleted,
+    Fingerprint,
+    InUse,
+    OAuthApp,
+    RateLimit,
+)
+from health import graph, wiring
 from health.models import Component
+from tests import rawsql
 from tests.factories import make_credential, make_oauth_app
 
 pytestmark = pytest.mark.django_db
@@ -20,7 +32,7 @@ def acts(credential):
 
 def age(credential, days):
     when = timezone.now() - timezone.timedelta(days=days)
-    Credential.everything.non_polymorphic().filter(pk=credential.pk).update(deleted_at=when)
+    rawsql.store(credential, deleted_at=when)
 
 
 def test_a_deleted_credential_is_in_no_list_and_its_component_neither():
@@ -131,3 +143,72 @@ def test_the_page_of_such_an_app_names_who_uses_it_and_deletes_nothing(admin_cli
         answer = admin_client.post(address, {**chosen, **more})
         assert answer.status_code < 500
     assert OAuthApp.objects.get() == app
+
+
+def test_a_deleted_credential_is_neither_used_nor_revealed():
+    credential = make_credential(secret="sk_test_put_away")
+    credential.delete()
+    stored = Credential.everything.get()
+    for row in (credential, stored):
+        with pytest.raises(Deleted, match="restore it before its secrets are used or shown"):
+            row.secret.use(row.destination())
+        with pytest.raises(Deleted, match="restore it"):
+            row.secret.reveal(actor="cli:anna@host", reason="the customer asked for it")
+    assert not AuditEvent.objects.filter(action="reveal").exists()
+    assert Credential.everything.get().last_used_at is None
+    stored.restore()
+    assert stored.secret.use(stored.destination()) == "sk_test_put_away"
+
+
+def test_one_that_was_changed_since_it_was_loaded_is_not_deleted():
+    credential = make_credential()
+    other = Credential.objects.get()
+    other.name = "Theirs"
+    other.save()
+    with pytest.raises(Conflict):
+        credential.delete()
+    assert Credential.objects.get().name == "Theirs" and credential.deleted_at is None
+
+
+def test_a_deleted_one_is_not_deleted_again():
+    credential = make_credential()
+    credential.delete()
+    with pytest.raises(Conflict):
+        credential.delete()
+    assert Credential.everything.all().delete()[0] == 0
+    assert acts(credential) == ["create", "delete"]
+
+
+def test_the_time_of_deletion_is_not_set_by_hand():
+    credential = make_credential()
+    credential.deleted_at = timezone.now()
+    with pytest.raises(TypeError, match="Call delete"):
+        credential.save()
+    assert Credential.objects.exists()
+
+
+def test_many_cost_a_handful_of_statements_for_each_500(django_assert_max_num_queries):
+    app = make_oauth_app("hubspot", is_default=True)
+    rows = [make_credential("hubspot_oauth2") for _ in range(40)]
+    rows[3].delete()
+    with django_assert_max_num_queries(40):
+        assert Credential.objects.filter(kind="hubspot_oauth2").delete()[0] == 39
+    assert not Credential.objects.exists() and not graph.edges().exists()
+    assert [acts(row) for row in rows] == [["create", "delete"]] * 40
+    assert set(Component.objects.all()) == {app.component}
+    stored = Credential.everything.get(pk=rows[0].pk)
+    assert stored.version == rows[0].version + 1 and stored.updated_at > rows[0].updated_at
+    stored.restore()
+    assert graph.edges().get().depends_on_id == app.component_id
+
+
+def test_many_dependencies_are_removed_with_a_few_statements(django_assert_max_num_queries):
+    parts = [Component.objects.create(kind="sync", name=f"s{n}") for n in range(30)]
+    needed = [Component.objects.create(kind="target", name=f"t{n}") for n in range(2)]
+    both = [(one.pk, other.pk) for one in parts for other in needed]
+    wiring.connect(both)
+    with django_assert_max_num_queries(15):
+        wiring.disconnect([edge for edge in both if edge[1] == needed[0].pk])
+    assert set(graph.edges().values_list("component_id", "depends_on_id")) == {
+        edge for edge in both if edge[1] == needed[1].pk
+    }

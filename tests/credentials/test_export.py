@@ -5,6 +5,7 @@ import json
 
 import pytest
 from django.core.management import call_command
+from django.utils import timezone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -98,16 +99,20 @@ def test_documents_are_chosen_by_provider(provider, one_of_each):
 
 
 def test_documents_are_chosen_by_status(one_of_each):
-    component = Credential.objects.get(kind="linear_oauth2").component_id
-    Component.objects.filter(pk=component).update(status="customer_intervention")
+    for kind, status in (("linear_oauth2", "customer_intervention"), ("github_app", "healthy")):
+        component = Credential.objects.get(kind=kind).component_id
+        Component.objects.filter(pk=component).update(status=status, last_observed_at=timezone.now())
     assert kinds_of(export(status="customer_intervention")) == ["linear_oauth2"]
-    assert len(list(export(status="healthy"))) == len(KINDS) - 1
+    assert kinds_of(export(status="healthy")) == ["github_app"]
+    assert len(list(export(status="unchecked"))) == len(KINDS) - 2
+    assert kinds_of(json.loads(run("--status", "healthy")[0])) == ["github_app"]
+    assert len(json.loads(run("--status", "unchecked")[0])) == len(KINDS) - 2
     assert list(export(status="customer_intervention", provider="stripe")) == []
 
 
 def test_deleted_credentials_are_not_exported(one_of_each):
     row = Credential.objects.get(kind="github_app")
-    Credential.everything.filter(pk=row.pk).update(deleted_at=row.created_at)
+    row.delete()
     assert "github_app" not in kinds_of(export())
 
 

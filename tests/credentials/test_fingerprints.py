@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import time_machine
 
+from credentials.held_secrets import fingerprints, superseded
 from credentials.kinds import KINDS
 from credentials.models import Credential, Fingerprint, OAuthApp
 from credentials.sealing import fingerprint
@@ -42,9 +43,10 @@ def test_a_replaced_secret_is_superseded():
         fingerprint("sk_test_one"): False,
         fingerprint("sk_test_two"): True,
     }
-    assert Fingerprint.objects.superseded(credential.pk, "secret", fingerprint("sk_test_one"))
-    assert not Fingerprint.objects.superseded(credential.pk, "secret", fingerprint("sk_test_two"))
-    assert not Fingerprint.objects.superseded(credential.pk, "secret", fingerprint("sk_test_three"))
+    known = fingerprints([credential.pk])[credential.pk]
+    assert superseded(known, {"secret": fingerprint("sk_test_one")})
+    assert not superseded(known, {"secret": fingerprint("sk_test_two")})
+    assert not superseded(known, {"secret": fingerprint("sk_test_three")})
 
 
 def test_a_secret_replaced_back_is_current_again():

@@ -53,6 +53,7 @@ def test_the_help_shows_an_example_on_a_line_of_its_own(command, database):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.django_db
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

@@ -6,8 +6,9 @@ import uuid
 import pytest
 from django.db import close_old_connections, connection, transaction
 
+from credentials import app_documents
 from credentials.documents import InvalidDocument
-from credentials.models import Credential
+from credentials.models import Credential, OAuthApp
 from credentials.transfer import Outcome, import_document
 from tests.credentials.kind_facts import FACTS
 
@@ -86,7 +87,7 @@ def test_a_credential_that_is_put_away_meanwhile_is_not_brought_back_by_its_id()
     content = document("github_app", id=str(row.pk)) | {"name": "Second"}
 
     def put_away():
-        Credential.everything.filter(pk=row.pk).update(deleted_at=row.created_at)
+        Credential.objects.get(pk=row.pk).delete()
 
     with pytest.raises(InvalidDocument, match="this credential was deleted"):
         while_another(put_away, lambda: import_document(content))
@@ -116,3 +117,35 @@ def test_a_secret_that_is_replaced_meanwhile_is_not_put_back():
 
     outcome = while_another(replace, lambda: import_document(document("shopify_oauth2")))
     assert outcome is Outcome.SUPERSEDED
+
+
+# --- OAuth apps
+
+APP = {
+    "object": "oauth_app", "provider": "hubspot", "name": "Ours", "client_id": "c1",
+    "client_secret": "example-client-secret",
+}  # fmt: skip
+
+
+def test_the_second_of_two_imports_of_an_app_finds_what_the_first_created():
+    assert while_another(lambda: import_document(APP), lambda: import_document(APP)) is Outcome.UNCHANGED
+    assert OAuthApp.objects.count() == 1
+
+
+def test_an_app_that_is_wrong_is_not_looked_at_twice(monkeypatch):
+    looks = []
+    look = app_documents._stored
+    monkeypatch.setattr(app_documents, "_stored", lambda *args: looks.append(1) or look(*args))
+    with pytest.raises(InvalidDocument) as caught:
+        import_document(APP | {"client_id": "x" * 2000})
+    assert [path for path, _message in caught.value.problems] == ["client_id"] and len(looks) == 1
+
+
+def test_a_second_default_app_is_refused_and_not_taken_for_a_race(monkeypatch):
+    import_document(APP | {"is_default": True})
+    tries = []
+    upsert = app_documents._upsert
+    monkeypatch.setattr(app_documents, "_upsert", lambda *args: tries.append(1) or upsert(*args))
+    with pytest.raises(InvalidDocument, match="has a default app already"):
+        import_document(APP | {"is_default": True, "client_id": "c2"})
+    assert len(tries) == 1

@@ -94,7 +94,7 @@ def test_an_unknown_id_of_a_known_account_means_the_row_that_is_there():
 def test_the_id_of_a_deleted_row_is_refused():
     import_document(shop())
     row = only()
-    Credential.everything.filter(pk=row.pk).update(deleted_at=row.created_at)
+    row.delete()
     assert refused(shop(beside={"id": str(row.pk)})) == [
         ("id", "this credential was deleted: leave the id out to create a new one")
     ]

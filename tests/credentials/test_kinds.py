@@ -293,7 +293,7 @@ def test_an_oauth_app_goes_with_the_kinds_that_use_one(kind):
 
 def test_it_is_found_by_provider_kind_status_and_metadata(kind):
     import_document(document_of(kind) | {"metadata": {"customer_id": "choam", "seats": 3}})
-    found = Credential.objects.provider(FACTS[kind].provider).kind(kind).status("healthy")
+    found = Credential.objects.provider(FACTS[kind].provider).kind(kind).status("unchecked")
     assert [one.kind for one in found.metadata(customer_id="choam", seats=3)] == [kind]
     assert not found.metadata(customer_id="harkonnen").exists()
-    assert not found.status("customer_intervention").exists()
+    assert not found.status("customer_intervention").exists() and not found.status("healthy").exists()

@@ -23,14 +23,13 @@ def digits16(length):
     return drawn("0123456789abcdef", length)
 
 
-def is_mask(text):
-    message = problem(text, max_length=8192, multiline=True)
+def is_mask(text, **field):
+    message = problem(text, max_length=8192, **{"multiline": True, **field})
     return message is not None and "masked" in str(message)
 
 
 MASKS = [
     MASK,
-    "*",
     "***",
     "*" * 40,
     "•" * 12,
@@ -50,6 +49,7 @@ MASKS = [
     "****wxyz",
     "••••4242",
     "shpat_••••••••",
+    "sk_test_••••4242",
     "SecretStr('**********')",
     "***REMOVED***",
     "[REDACTED]",
@@ -72,8 +72,6 @@ MORE_MASKS = [
     "◦◦◦◦◦◦",
     "████████",
     "■■■■■■■■",
-    "xxxxxxxxxxxxxxxx",
-    "XXXXXXXXXXXX",
     "sk_live_xxxxxxxxxxxxxxxxxxxxxxxx",
     "****-****-****",
     "********|********",
@@ -141,10 +139,44 @@ def test_what_a_provider_issues_is_no_mask(what):
         assert problem(text, max_length=8192, multiline=True) is None, text
 
 
-@pytest.mark.parametrize("text", ["Tr0ub4dor***", "wait...what?", "a•••b!Z", "***hunter2***"])
-def test_a_short_password_that_looks_like_a_mask_is_refused_on_purpose(text):
-    """The price of refusing masks: such a password must be changed at the provider first."""
-    assert is_mask(text)
+PASSWORDS = [
+    *(
+        "wait...what?",
+        "Hello...World1",
+        "xxxxxxxx",
+        "XXXXXXXXXXXX",
+        "Tr0ub4dor***",
+        "a•••b!Z",
+        "***hunter2***",
+    ),
+    *(
+        "abcde...wxyz",
+        "abcd...vwxyz",
+        "abc***wxyz",
+        "J...",
+        "**",
+        "x",
+        "my_xxxxxxxx",
+        "***wxyz",
+        "sk_...",
+        "•••!",
+    ),
+]
+
+
+@pytest.mark.parametrize("text", PASSWORDS)
+def test_what_only_reminds_of_a_mask_is_taken_in_every_field(text):
+    assert not is_mask(text) and not is_mask(text, multiline=False, spaces=True)
+
+
+@pytest.mark.parametrize("text", ["wait...what", "abcd****", "****wxyz", "four***four", "Summ…2026"])
+def test_a_password_may_look_like_a_shortened_key_and_a_key_may_not(text):
+    assert is_mask(text) and not is_mask(text, multiline=False, spaces=True)
+
+
+@pytest.mark.parametrize("text", [MASK, "••••••••", "[REDACTED]", "sk_live_...wxyz", "…"])
+def test_no_password_is_only_stars_or_says_that_it_is_hidden(text):
+    assert is_mask(text, multiline=False, spaces=True)
 
 
 # --- properties

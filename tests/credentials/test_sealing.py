@@ -207,7 +207,7 @@ def test_an_invisible_character_at_an_end_is_refused(hidden):
 
 def test_the_message_never_repeats_the_text():
     secret = canary.make_plain()
-    for text in (secret * 10, f" {secret}", f"{secret}\0", f"{secret[:4]}...{secret[-12:]}"):
+    for text in (secret * 10, f" {secret}", f"{secret}\0", f"{secret[:4]}...{secret[-4:]}"):
         assert canary.find(secret, problem_of(text)) == []
 
 

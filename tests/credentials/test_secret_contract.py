@@ -7,44 +7,18 @@ import pickle
 import pprint
 
 import pytest
-from cryptography.fernet import Fernet
 from django.core import serializers
 from django.core.cache.backends.locmem import LocMemCache
 from django.core.serializers.json import DjangoJSONEncoder
 from django.forms.models import model_to_dict
 from django.template import Context, Template
 
-from credentials import sealing
 from credentials.models import Credential
 from credentials.sealing import MASK, Cleared, Fresh, Sealed
 from tests import canary
 from tests.factories import make_credential, new_credential
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def text():
-    return canary.make_plain("sk_test_")
-
-
-@pytest.fixture(params=["fresh", "stored", "loaded"])
-def credential(request, text):
-    """One that holds `text`, in each of the states in which code meets it."""
-    made = new_credential("stripe_key", secret=text)
-    if request.param != "fresh":
-        made.save()
-    return Credential.objects.get(pk=made.pk) if request.param == "loaded" else made
-
-
-@pytest.fixture
-def opened(monkeypatch):
-    """Counts what is decrypted, and lets it happen."""
-    calls = []
-    decrypt, unseal = Fernet.decrypt, sealing.unseal
-    monkeypatch.setattr(Fernet, "decrypt", lambda *args: calls.append("decrypt") or decrypt(*args))
-    monkeypatch.setattr(sealing, "unseal", lambda *args: calls.append("unseal") or unseal(*args))
-    return calls
 
 
 # --- the mask

@@ -85,7 +85,9 @@ def test_a_partly_loaded_stale_row_is_refused(pk):
     from credentials.models import Conflict
 
     stale = StripeKey.objects.only("name").get(pk=pk)
-    Credential.objects.filter(pk=pk).update(name="of somebody else")
+    other = Credential.objects.get(pk=pk)
+    other.name = "of somebody else"
+    other.save()
     stale.name = "mine"
     with pytest.raises(Conflict):
         stale.save()

@@ -217,7 +217,7 @@ def test_a_failing_update(table, secret):
 
 
 def test_a_conflict(credential, secret):
-    Credential.objects.update(metadata={"a": 1})
+    Credential.objects.update(expires_at=None)
     credential.secret = secret
     assert_nothing_shows(caught(Conflict, credential.save), secret)
 

@@ -1,7 +1,6 @@
 """Nothing is decrypted unless it is asked to, and use() gives a text for one destination only."""
 
 import pytest
-from cryptography.fernet import Fernet
 from django.core import serializers
 from django.forms.models import model_to_dict
 
@@ -9,33 +8,9 @@ from credentials import sealing
 from credentials.models import Credential, OAuthApp
 from credentials.sealing import Sealed, SealedElsewhere, Secret
 from tests import canary
-from tests.factories import PROPERTIES, make_credential, make_oauth_app, new_credential
+from tests.factories import PROPERTIES, make_credential, make_oauth_app
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def text():
-    return canary.make_plain("sk_test_")
-
-
-@pytest.fixture(params=["fresh", "stored", "loaded"])
-def credential(request, text):
-    """One that holds `text`, in each of the states in which code meets it."""
-    made = new_credential("stripe_key", secret=text)
-    if request.param != "fresh":
-        made.save()
-    return Credential.objects.get(pk=made.pk) if request.param == "loaded" else made
-
-
-@pytest.fixture
-def opened(monkeypatch):
-    """Counts what is decrypted, and lets it happen."""
-    calls = []
-    decrypt, unseal = Fernet.decrypt, sealing.unseal
-    monkeypatch.setattr(Fernet, "decrypt", lambda *args: calls.append("decrypt") or decrypt(*args))
-    monkeypatch.setattr(sealing, "unseal", lambda *args: calls.append("unseal") or unseal(*args))
-    return calls
 
 
 # --- loading never decrypts
@@ -53,7 +28,7 @@ LOADS = {
     "serialize": lambda pk: serializers.serialize("json", [Credential.objects.get(pk=pk)]),
     "model_to_dict": lambda pk: model_to_dict(Credential.objects.get(pk=pk)),
     "rename": lambda pk: _renamed(pk),
-    "update": lambda pk: Credential.objects.filter(pk=pk).update(name="other"),
+    "update": lambda pk: Credential.objects.filter(pk=pk).update(expires_at=None),
     "readable": lambda pk: [s.readable for s in secrets_of(Credential.objects.get(pk=pk))],
     "raw SQL": lambda pk: list(OAuthApp.objects.raw("SELECT * FROM credentials_oauthapp")),
     "iterator": lambda pk: [vars(row) for row in Credential.objects.iterator(chunk_size=1)],

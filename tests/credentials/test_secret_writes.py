@@ -1,14 +1,18 @@
 """Every way to write a secret but save() is refused loudly, and leaves the column as it was."""
 
+import uuid
+
 import pytest
+from django.core.exceptions import ValidationError
 from django.db import connection, models, transaction
 from django.db.migrations.executor import MigrationExecutor
 from django.db.models import Case, F, OuterRef, Subquery, Value, When
 from django.db.models.functions import Cast, Coalesce, Concat, Lower, Upper
+from django.utils import timezone
 
 from credentials.kinds import KINDS
-from credentials.models import OAuthApp
-from credentials.sealing import SecretField
+from credentials.models import AuditEvent, Credential, OAuthApp
+from credentials.sealing import SecretField, secret_fields
 from health.models import Component
 from tests.factories import make_credential, make_oauth_app, new_oauth_app
 from tests.rawsql import stored
@@ -109,9 +113,79 @@ def test_bulk_update_is_refused(manager, credential):
 
 def test_bulk_update_of_other_fields_keeps_the_secret(credential):
     before = columns(credential)
-    credential.name = "renamed"
-    StripeKey.objects.bulk_update([credential], ["name"])
-    assert columns(credential) == before and stored(credential, "name") == "renamed"
+    credential.expires_at = timezone.now()
+    StripeKey.objects.bulk_update([credential], ["expires_at"])
+    assert columns(credential) == before and stored(credential, "expires_at")
+
+
+RULED = [
+    *("name", "account", "search", "oauth_app", "oauth_app_id", "deleted_at", "kind", "provider", "version"),
+    *("secret_version", "component", "component_id", "metadata", "id", "shop_url", "credential_ptr_id"),
+]
+
+
+@pytest.mark.parametrize("manager", ["objects", "everything"])
+@pytest.mark.parametrize("name", RULED)
+def test_what_others_follow_from_is_written_by_save_alone(name, manager):
+    credential = make_credential("shopify_oauth2")
+    rows = getattr(type(credential), manager)
+    before = vars(rows.get()) | {"_state": None}
+    value = getattr(credential, name)
+    with pytest.raises(TypeError, match=r"update\(\) would leave behind"):
+        rows.filter(pk=credential.pk).update(**{name: value})
+    with pytest.raises(TypeError, match=r"bulk_update\(\) would leave behind"):
+        rows.bulk_update([credential], [name])
+    after = vars(rows.get()) | {"_state": None}
+    assert {**after, "access_token": None} == {**before, "access_token": None}
+    assert rows.get().access_token.opens()
+
+
+@pytest.mark.parametrize("name", ["name", "provider", "is_default", "version", "component"])
+def test_what_others_follow_from_in_an_app_is_written_by_save_alone(name):
+    app = make_oauth_app()
+    with pytest.raises(TypeError, match="would leave behind"):
+        OAuthApp.objects.update(**{name: getattr(app, name)})
+
+
+def test_what_nothing_follows_from_is_updated_and_recorded(credential):
+    assert Credential.objects.update(expires_at=timezone.now()) == 1
+    event = AuditEvent.objects.get(action="change")
+    assert (event.object_id, event.fields) == (str(credential.pk), ["expires_at"])
+    assert Credential.objects.get().version == credential.version + 1
+
+
+def copied(credential):
+    """A row that somebody made of another one, as Django's documentation shows it."""
+    credential.pk = credential.id = uuid.uuid4()
+    credential._state.adding = True
+    return credential
+
+
+@pytest.mark.parametrize("kind", ["stripe_key", "netsuite_tba"])
+def test_a_copied_row_is_not_stored_with_secrets_that_never_open(kind):
+    credential = make_credential(kind)
+    secrets = [field.name for field in secret_fields(type(credential))]
+    copy = copied(type(credential).objects.get())
+    with pytest.raises(ValidationError) as caught:
+        copy.save()
+    found = {name: messages[0].code for name, messages in caught.value.error_dict.items() if name in secrets}
+    assert found == dict.fromkeys(secrets, "copied")
+    assert Credential.everything.get().pk == credential.pk
+
+
+def test_a_copied_row_is_stored_when_its_secrets_were_entered():
+    app = make_oauth_app("hubspot")
+    copy = copied(OAuthApp.objects.get())
+    copy.client_id, copy.client_secret = "another", "fake-another-secret"
+    copy.save()
+    assert OAuthApp.objects.get(client_id="another").client_secret.opens()
+    assert OAuthApp.objects.get(pk=app.pk).client_secret.opens()
+
+
+def test_copied_apps_are_not_inserted_in_bulk():
+    make_oauth_app("hubspot")
+    with pytest.raises(ValidationError, match="not in a copy"):
+        OAuthApp.objects.bulk_create([copied(OAuthApp.objects.get())])
 
 
 @pytest.mark.parametrize("name", ["secret_seal_key", "secret_seal_version"])

@@ -176,7 +176,7 @@ def test_another_secret_key_changes_nothing(settings):
 
 
 def test_rows_whose_key_is_gone_are_marked_all_at_once(settings):
-    from credentials.models.secret_holder import mark_unreadable
+    from credentials.models.unreadable import mark_unreadable
 
     for kind in KINDS:
         make_credential(kind)

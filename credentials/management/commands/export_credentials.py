@@ -9,7 +9,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 
 from credentials import kinds, spreadsheets, transfer
 from credentials.management import base
-from health.status import Status
+from health import selection
 
 
 class Command(base.Command):
@@ -27,7 +27,9 @@ Imported into the same installation again, an export changes nothing."""
             "--provider", choices=list(kinds.PROVIDERS), metavar="PROVIDER", help="only of this provider"
         )
         parser.add_argument("--kind", choices=list(kinds.KINDS), metavar="KIND", help="only of this kind")
-        parser.add_argument("--status", choices=Status.values, metavar="STATUS", help="only with this status")
+        parser.add_argument(
+            "--status", choices=selection.VALUES, metavar="STATUS", help="only with this status, or unchecked"
+        )
         parser.add_argument(
             "--format",
             choices=["json", "jsonl", "csv"],

@@ -11,6 +11,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from health import selection
 from health.management.base import LanyardCommand
 from health.models import Component
 from health.status import Status
@@ -35,7 +36,9 @@ Exit status: 0, or 2 for wrong usage."""
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--owner", choices=[*OWNERS], help="only where these must act")
         parser.add_argument("--kind", choices=Component.Kind.values, metavar="KIND", help="only of this kind")
-        parser.add_argument("--status", choices=Status.values, metavar="STATUS", help="only with this status")
+        parser.add_argument(
+            "--status", choices=selection.VALUES, metavar="STATUS", help="only with this status, or unchecked"
+        )
         parser.add_argument("--json", action="store_true", dest="as_json", help="a JSON array")
 
     def handle(
@@ -78,7 +81,7 @@ def components(*, owner: str | None, kind: str | None, status: str | None) -> It
     if kind:
         rows = rows.filter(kind=kind)
     if status:
-        rows = rows.filter(status=status)
+        rows = rows.filter(selection.with_status(status))
     rows = rows.select_related("cause", "also").prefetch_related("depends_on")
     yield from rows.iterator(chunk_size=BATCH)
 
