@@ -80,10 +80,11 @@ def parts(component: Component) -> list[tuple[int, Component]]:
 
 
 def uptime_rows(component: Component) -> list[dict[str, Any]]:
-    """For each window its strip and its shares by owner. One query."""
+    """For each window its strip and its shares by owner. Two queries."""
     now = timezone.now()
     oldest = now - max(length for _title, length in WINDOWS)
     flips = list(component.flips.filter(happened_at__gt=oldest).order_by("sequence"))
+    pauses = list(component.pauses.windows(now))
     rows = []
     for title, length in WINDOWS:
         stretches = uptime.segments(
@@ -93,6 +94,7 @@ def uptime_rows(component: Component) -> list[dict[str, Any]]:
             status=component.status,
             created_at=component.created_at,
             known_since=component.known_since,
+            pauses=pauses,
         )
         measured = uptime.measure(stretches)
         rows.append(
@@ -111,9 +113,11 @@ def uptime_rows(component: Component) -> list[dict[str, Any]]:
 
 def report(request: HttpRequest, component_id: str, context: dict[str, Any]) -> HttpResponse:
     """The page on which a person says how a component is; `context` is that of the admin site."""
-    component = get_object_or_404(Component, pk=component_id)
     if not request.user.has_perm("health.report_component"):
         raise PermissionDenied
+    component = get_object_or_404(Component.everything, pk=component_id)
+    if component.retired_at:
+        return _gone(request, reports.Gone(component))
     posted = request.POST if request.method == "POST" else None
     form = ReportForm(posted, initial={"status": component.own_status})
     if posted is not None and form.is_valid():
@@ -124,6 +128,8 @@ def report(request: HttpRequest, component_id: str, context: dict[str, Any]) -> 
             form.add_errors(error)
         except reports.Busy:
             form.add_error(None, _("Others are changing the same components: nothing was stored. Try again."))
+        except reports.Gone as error:
+            return _gone(request, error)
         else:
             messages.success(request, outcome(component, flip is not None))
             return redirect(page_url(component))
@@ -136,6 +142,12 @@ def report(request: HttpRequest, component_id: str, context: dict[str, Any]) -> 
         "affected": len(graph.below({component.pk})) - 1,
     }
     return TemplateResponse(request, "health/report.html", context)
+
+
+def _gone(request: HttpRequest, error: reports.Gone) -> HttpResponse:
+    """To the list, which says what happened."""
+    messages.error(request, str(error))
+    return redirect("admin:health_component_changelist")
 
 
 def outcome(component: Component, flipped: bool) -> str:

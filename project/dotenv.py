@@ -31,6 +31,7 @@ FINGERPRINT_KEY={fingerprint_key}
 # HTTPS=off
 # TIME_ZONE=UTC
 # DEBUG=off
+# PROVIDER_SIMULATOR_URL=
 """
 
 

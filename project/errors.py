@@ -1,12 +1,53 @@
 """What error pages, error mails and logs may say. They never repeat what a person or a provider sent."""
 
 import logging
+import sys
 from collections.abc import ItemsView
 from types import FrameType
 from typing import Any
 
-from django.http import HttpRequest
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
+from django.views import defaults
 from django.views.debug import ExceptionReporter, SafeExceptionReporterFilter
+
+# In seconds: what browsers and programs are told to wait for the database.
+RETRY_AFTER = 10
+
+logger = logging.getLogger(__name__)
+
+
+# --- pages --------------------------------------------------------------------------------------------------
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """The page for an error: 503 where the database cannot be reached or is locked, else 500."""
+    error = sys.exc_info()[1]
+    if not is_trouble(error):
+        return defaults.server_error(request)
+    logger.warning("%s %s: the database cannot be used: %s", request.method, request.path, reason(error))
+    page = render_to_string("503.html")
+    response = HttpResponse(page, status=503, headers={"Retry-After": str(RETRY_AFTER)})
+    # Django would log it again, as an error with a traceback.
+    response._has_been_logged = True  # type: ignore[attr-defined]
+    return response
+
+
+def is_trouble(error: BaseException | None) -> bool:
+    """Whether the database is down, locked or gone: something that passes, and no fault of the code."""
+    if isinstance(error, OperationalError):
+        # SQLite says in the same way that a table or a column is missing.
+        return not any(words in str(error) for words in ("no such ", "has no column"))
+    return isinstance(error, InterfaceError)
+
+
+def reason(error: BaseException | None) -> str:
+    """The first line of what a database said: the others repeat the statement."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+# --- reports and logs ---------------------------------------------------------------------------------------
 
 
 class ReporterFilter(SafeExceptionReporterFilter):
@@ -56,3 +97,16 @@ class OneLineFormatter(logging.Formatter):
             character if character.isprintable() else character.encode("unicode_escape").decode()
             for character in text
         )
+
+
+class SendersFault(logging.Filter):
+    """Django logs a request that looks like an attack as an error with a traceback. Anybody can send one: it
+    is a warning, in one line, with the place and without what was asked for there."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.name.startswith("django.security."):
+            record.levelno, record.levelname = logging.WARNING, logging.getLevelName(logging.WARNING)
+            record.exc_info = record.exc_text = None
+            path = getattr(getattr(record, "request", None), "path", "")
+            record.msg, record.args = f"{path} {record.getMessage()}".strip()[:300], ()
+        return True

@@ -49,19 +49,26 @@ def prepare() -> None:
     # One connection is enough here, and its error says what is wrong where the pool's only says it waited.
     settings.DATABASES["default"].get("OPTIONS", {}).pop("pool", None)
     django.setup()
+    from credentials import keys
+
     try:
+        keys.refuse_others()  # before anything is written
         call_command("migrate", verbosity=0, interactive=False)
+        if warning := keys.refuse_others():
+            sys.stdout.write(f"{warning}\n")
         if not settings.DEBUG and static_files_are_stale(Path(settings.STATIC_ROOT)):
             call_command("collectstatic", verbosity=0, interactive=False)
         call_command("first_administrator")
         call_command("purge_credentials", verbosity=0)
-        from credentials.models.secret_holder import mark_unreadable
+        from credentials.models.unreadable import mark_unreadable
 
         if lost := mark_unreadable():
             sys.stdout.write(
                 f"{lost} rows hold secrets that no key in FERNET_KEYS opens: find them by filter.\n"
             )
         connections.close_all()
+    except keys.OtherKeys as error:
+        fail(str(error))
     except Error as error:
         reason = str(error).strip().partition("\n")[0]
         fail(f"The database cannot be used: {reason}. Look at DATABASE_URL, and whether the server runs.")

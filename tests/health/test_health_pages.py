@@ -1,7 +1,6 @@
 """The back office of health: lists, the page of one component, reporting, wiring, deleting."""
 
 import pytest
-from django.contrib.auth.models import Permission, User
 from django.urls import reverse
 
 from health import charts, uptime
@@ -9,28 +8,9 @@ from health.history import Note
 from health.models import Component, Dependency, Flip
 from tests.factories import make_credential
 from tests.health.cast import ANNA, CUSTOMER, HEALTHY, OURS, make, make_cast, say
+from tests.health.pages import ADD, FLIPS, LIST, client_with, page
 
 pytestmark = pytest.mark.django_db
-
-LIST = reverse("admin:health_component_changelist")
-FLIPS = reverse("admin:health_flip_changelist")
-ADD = reverse("admin:health_component_add")
-
-
-def page(component, what="change"):
-    return reverse(f"admin:health_component_{what}", args=[component.pk])
-
-
-@pytest.fixture
-def ada(admin_client):
-    return admin_client
-
-
-def client_with(client, *codenames):
-    user = User.objects.create_user("bo", password="x", is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
-    client.force_login(user)
-    return client
 
 
 def test_the_list_shows_status_cause_and_second_cause(ada):

@@ -1,33 +1,13 @@
 """Reporting by hand in the browser, and the list of what flipped."""
 
 import pytest
-from django.contrib.auth.models import Permission, User
 from django.urls import reverse
 
 from health.models import Flip
 from tests.health.cast import CUSTOMER, OURS, make, make_cast, say
+from tests.health.pages import ADD, FLIPS, client_with, page
 
 pytestmark = pytest.mark.django_db
-
-LIST = reverse("admin:health_component_changelist")
-FLIPS = reverse("admin:health_flip_changelist")
-ADD = reverse("admin:health_component_add")
-
-
-def page(component, what="change"):
-    return reverse(f"admin:health_component_{what}", args=[component.pk])
-
-
-@pytest.fixture
-def ada(admin_client):
-    return admin_client
-
-
-def client_with(client, *codenames):
-    user = User.objects.create_user("bo", password="x", is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
-    client.force_login(user)
-    return client
 
 
 def test_a_report_by_hand_counts_and_names_the_person(ada):

@@ -1,5 +1,6 @@
 """What answers, error reports and logs hold, and what they never hold."""
 
+import io
 import logging
 import sys
 
@@ -140,3 +141,35 @@ def test_a_form_in_a_strange_encoding_is_refused(client, charset):
         "POST", "/admin/login/", b"username=a", content_type=f"text/plain; charset={charset}"
     )
     assert answer.status_code == 400
+
+
+# --- What looks like an attack
+
+
+def logged(monkeypatch, ask):
+    """The lines that the real log gets while something is asked."""
+    (handler,) = [one for one in logging.getLogger().handlers if isinstance(one.formatter, OneLineFormatter)]
+    stream = io.StringIO()
+    monkeypatch.setattr(handler, "stream", stream)
+    answer = ask()
+    return answer, stream.getvalue().splitlines()
+
+
+@pytest.mark.parametrize(
+    "lookup", ["oauth_app__client_secret__startswith", "component__flips__note__regex", "secret__in"]
+)
+def test_a_lookup_that_no_list_offers_is_a_400_and_one_warning(admin_client, monkeypatch, lookup):
+    address = f"/admin/credentials/credential/?{lookup}={TYPED}"
+    answer, lines = logged(monkeypatch, lambda: admin_client.get(address))
+    assert answer.status_code == 400
+    assert "This request cannot be read" in answer.text
+    (line,) = lines
+    assert " WARNING django.security.DisallowedModelAdminLookup: /admin/credentials/credential/ " in line
+    assert "Traceback" not in line and TYPED not in line
+
+
+def test_a_strange_host_is_a_400_and_one_warning(client, monkeypatch):
+    answer, lines = logged(monkeypatch, lambda: client.get("/admin/login/", HTTP_HOST="elsewhere.example"))
+    assert answer.status_code == 400
+    (line,) = lines
+    assert " WARNING django.security.DisallowedHost: " in line and "Traceback" not in line

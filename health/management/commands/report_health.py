@@ -27,7 +27,8 @@ class Command(LanyardCommand):
 
 An intervention needs a note or a code. `manage.py show_health` lists what can be reported on.
 
-Exit status: 0; 1 where others kept changing the same components; 2 for wrong usage, or no such component."""
+Exit status: 0; 1 where others kept changing the same components, or the component was deleted; 2 for wrong
+usage, or no such component."""
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("component", help="kind:name, such as target:orders-db, or the id")
@@ -50,7 +51,7 @@ Exit status: 0; 1 where others kept changing the same components; 2 for wrong us
             )
         except ValidationError as error:
             raise CommandError(_line(error), returncode=USAGE) from None
-        except reports.Busy as error:
+        except (reports.Busy, reports.Gone) as error:
             raise CommandError(str(error)) from None
         if flip:
             self.stdout.write(f"{subject.reference}: {flip.old} → {flip.new}")
@@ -74,7 +75,8 @@ def find(text: str) -> Component:
     kind, colon, name = text.partition(":")
     if not colon:
         try:
-            return Component.objects.get(pk=uuid.UUID(text.strip()))
+            # With those that were deleted: reporting says so.
+            return Component.everything.get(pk=uuid.UUID(text.strip()))
         except (ValueError, Component.DoesNotExist):
             raise CommandError(
                 f"There is no component {text!r}. {_known_by_name(text)}Name it as kind:name, such as "
