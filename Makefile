@@ -4,6 +4,7 @@ PYTHON = python3
 PORT ?= 8000
 ARGS =
 ROWS ?= 10000
+FULL ?=
 
 PY := .venv/bin/python
 PIP_INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --no-input --require-hashes
@@ -16,13 +17,11 @@ LOCKED = $(PYTHON) -c 'import fcntl, subprocess, sys; lock = open("Makefile"); \
 CHECK_ENV := env -i PATH="$$PATH" ENV_FILE=.venv/check.env DATABASE_URL=sqlite:///.venv/check.sqlite3 \
 	HTTPS=on ALLOWED_HOSTS=lanyard.example.com
 
-BENCH_ENV := ENV_FILE=.venv/check.env DATABASE_URL=sqlite:///.venv/bench.sqlite3
-
 # What a shell may carry along must not change which Python and which packages are used.
 unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONWARNINGS PYTHONOPTIMIZE VIRTUAL_ENV
 unexport DJANGO_SETTINGS_MODULE PIP_USER PIP_TARGET PIP_PREFIX PIP_ROOT PIP_PYTHON GUNICORN_CMD_ARGS
 
-.PHONY: help run test check bench lock browser python
+.PHONY: help run test check bench faults lock browser python
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -50,9 +49,10 @@ check: .venv/.dev-ok ## Check style, types, imports, migrations and deployment s
 
 bench: .venv/.dev-ok ## Measure: imports beside their ceiling, the list beside Django's own admin (ROWS=10000)
 	@$(PY) -m tests.benchmarks.import_rate $(ROWS) both
-	@rm -f .venv/bench.sqlite3*; $(PY) -m project.dotenv .venv/check.env >/dev/null
-	@env $(BENCH_ENV) $(PY) manage.py migrate -v0
-	@env $(BENCH_ENV) $(PY) -W ignore -m tests.benchmarks.list_pages --rows $(ROWS)
+	@$(PY) -m tests.benchmarks.list_pages --rows 10 1000 $(ROWS)
+
+faults: .venv/.dev-ok ## Kill imports and run them at once, and prove what is stored (FULL=1 for all of it)
+	@exec $(PY) -m tests.faults.import_kill $(if $(FULL),100000 20,2000 4) both
 
 lock: .uv/bin/uv ## Write requirements.txt and requirements-dev.txt anew (ARGS=--upgrade for newer versions)
 	.uv/bin/uv pip compile --quiet --universal --generate-hashes --custom-compile-command "make lock" \

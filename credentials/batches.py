@@ -7,6 +7,7 @@ taken back and its rows go one by one, which also finds the words for what is wr
 nothing, so that an import which was killed can be run again.
 """
 
+import contextlib
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, OperationalError, transaction
+from django.db import IntegrityError, OperationalError, connection, transaction
 
 from credentials import transfer
 from credentials.documents import InvalidDocument, Outcome, is_oauth_app, shape
@@ -27,6 +28,9 @@ BATCH = 500
 # Characters of text: a batch of the longest documents must not fill the memory.
 LARGEST = 4_000_000
 DEADLOCK = "40P01"
+# Milliseconds that an import waits for its turn to write on SQLite, which keeps no queue: several imports and
+# a busy machine can make that long, and nobody looks at an answer meanwhile.
+PATIENCE = 10 * 60 * 1000
 
 Result = tuple[Row, Outcome | InvalidDocument]
 # What a credential is known by: ("id", id), ("account", kind, account) or ("secret", field, digest).
@@ -56,14 +60,31 @@ def import_rows(rows: Iterable[Row], *, dry_run: bool = False) -> Iterator[Resul
     `dry_run` takes each batch back before the next is read, so that nobody waits for a long file: what a
     document would find of an earlier batch, it does not find then.
     """
-    for batch in _batches(rows):
-        if not dry_run:
-            yield from _import_batch(batch)
-            continue
-        with transaction.atomic():
-            results = list(_import_batch(batch))
-            transaction.set_rollback(True)
-        yield from results
+    with _patient():
+        for batch in _batches(rows):
+            if not dry_run:
+                yield from _import_batch(batch)
+                continue
+            with transaction.atomic():
+                results = list(_import_batch(batch))
+                transaction.set_rollback(True)
+            yield from results
+
+
+@contextlib.contextmanager
+def _patient() -> Iterator[None]:
+    """Let this connection wait longer for other writers. PostgreSQL's wait as long as it takes."""
+    if connection.vendor != "sqlite":
+        yield
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA busy_timeout")
+        (before,) = cursor.fetchone()
+        cursor.execute(f"PRAGMA busy_timeout = {PATIENCE}")
+        try:
+            yield
+        finally:
+            cursor.execute(f"PRAGMA busy_timeout = {before}")
 
 
 def _batches(rows: Iterable[Row]) -> Iterator[list[Row]]:

@@ -4,7 +4,7 @@
 
 The ceiling inserts the same rows into the same tables with the same encryption, in batches of the same size,
 from objects that are made without any check, and reads no file. Each runs in a process and a database of its
-own. PostgreSQL is the one that a wheel brings, which the tests start without waiting for the disk.
+own.
 """
 
 import json
@@ -15,11 +15,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
+from tests.fresh_databases import ROOT, Databases, chosen, environment, load
+
 WARM_UP = 100
-ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def documents(number: int) -> Iterator[dict[str, Any]]:
@@ -107,17 +107,13 @@ def child(title: str, number: int) -> None:
     import django
 
     django.setup()
-    from django.core.management import call_command
-    from django.db import connection
-
     from credentials.models import Credential
 
-    call_command("migrate", verbosity=0)
     imported(WARM_UP)
     before = _memory()
     seconds = RUNS[title](number)
     stored = Credential.objects.count() - WARM_UP
-    print(json.dumps([seconds, stored, before, _memory(), connection.vendor]), flush=True)
+    print(json.dumps([seconds, stored, before, _memory()]), flush=True)
 
 
 def _memory() -> int:
@@ -126,73 +122,35 @@ def _memory() -> int:
 
 def main() -> None:
     number = int(sys.argv[1]) if len(sys.argv) > 1 else 20_000
-    chosen = sys.argv[2] if len(sys.argv) > 2 else "both"
-    print("| database | what | documents | seconds | per second | of the ceiling | MB before, at most |")
-    print("|---|---|---|---|---|---|---|")
-    for vendor in ("sqlite", "postgresql") if chosen == "both" else (chosen,):
-        with Database(vendor) as database:
+    vendors = chosen(sys.argv[2] if len(sys.argv) > 2 else "both")
+    heads = ("database", "what", "documents", "seconds", "per second", "of the ceiling", "MB before, at most")
+    print("| " + " | ".join([*heads, "load"]) + " |")
+    print("|---" * (len(heads) + 1) + "|")
+    for vendor in vendors:
+        with Databases(vendor) as databases:
             best = 0.0
             for title in RUNS:
                 count = number if "one document" not in title else min(number, 2_000)
-                seconds, stored, before, most, _vendor = database.run(title, count)
+                seconds, stored, before, most = run(databases.new(), title, count)
                 assert stored == count, (title, stored, count)
                 rate = count / seconds
                 best = best or rate
                 print(
                     f"| {vendor} | {title} | {count:,} | {seconds:.1f} | {rate:,.0f} | {rate / best:.0%}"
-                    f" | {before}, {most} |",
+                    f" | {before}, {most} | {load()} |",
                     flush=True,
                 )
 
 
-class Database:
-    """Fresh databases of one vendor, one for each run."""
-
-    def __init__(self, vendor: str):
-        self.vendor, self.count = vendor, 0
-
-    def __enter__(self) -> "Database":
-        self.directory = tempfile.TemporaryDirectory()
-        self.server: Any = None
-        if self.vendor == "postgresql":
-            self.server = subprocess.Popen(
-                [sys.executable, ROOT / "tests" / "embedded_postgres.py"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-            )
-            self.url = self.server.stdout.readline().strip()
-        return self
-
-    def __exit__(self, *_error: Any) -> None:
-        if self.server:
-            self.server.communicate()
-        self.directory.cleanup()
-
-    def run(self, title: str, number: int) -> list[Any]:
-        from tests.postgres_plugin import fake_keys
-
-        self.count += 1
-        url = f"sqlite:///{self.directory.name}/{self.count}.sqlite3"
-        if self.server:
-            import psycopg
-
-            with psycopg.connect(self.url, autocommit=True) as connection:
-                connection.execute(f"CREATE DATABASE bench{self.count}")
-            from urllib.parse import urlsplit
-
-            url = urlsplit(self.url)._replace(path=f"/bench{self.count}").geturl()
-        environment = {
-            **os.environ, **fake_keys(), "DATABASE_URL": url, "ENV_FILE": "",
-            "DJANGO_SETTINGS_MODULE": "project.settings",
-        }  # fmt: skip
-        script = f"from tests.benchmarks.import_rate import child; child({title!r}, {number})"
-        done = subprocess.run(
-            [sys.executable, "-c", script], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
-        )
-        if done.returncode:
-            sys.exit(done.returncode)
-        return json.loads(done.stdout.splitlines()[-1])
+def run(url: str, title: str, number: int) -> list[Any]:
+    """What a process of its own measures on a database."""
+    script = f"from tests.benchmarks.import_rate import child; child({title!r}, {number})"
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, env=environment(url), stdout=subprocess.PIPE, text=True
+    )
+    if done.returncode:
+        sys.exit(done.returncode)
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 if __name__ == "__main__":

@@ -1,164 +1,118 @@
-"""Milliseconds and queries of the list of credentials, beside Django's own admin over the same rows.
+"""Milliseconds, queries and opened secrets of the list of credentials, beside Django's own admin.
 
-Ours is the whole answer, with middleware, theme and frame; of Django's own only the queries and the rows of
-the table are made, because the theme stands in place of its templates. So the ratio flatters Django's.
+    python -m tests.benchmarks.list_pages --rows 10 1000 100000 --database both
 
-    python -m tests.benchmarks.list_pages --rows 100000
-
-uses the database that DATABASE_URL names, which must be migrated and empty, and is filled on the way.
+Both answer whole pages over the same rows: the peer (stock_site.py) is `django.contrib.admin` with its own
+templates and `startproject`'s middleware, with the same columns, filters and search. Each runs in a process
+of its own, and they take turns, page by page. The databases are fresh ones. Times are medians: by the clock,
+and of the processor in the answering process, which other work on the machine does not disturb. SQLite works
+in that process, PostgreSQL does not.
 """
 
 import argparse
-import os
+import json
 import statistics
+import subprocess
 import sys
-import time
 from typing import Any
 
-ROUNDS = 15
+from tests.fresh_databases import ROOT, VENDORS, Databases, chosen, environment, load
+
+ROUNDS = 11
+PER_PAGE = 50
+LIST = "/admin/credentials/credential/"
 PAGES = {
     "first page": "",
+    "page in the middle": "?p={middle}",
     "last page": "?p={last}",
-    "filter: provider": "?provider=stripe",
-    "filter: status": "?status=healthy",
-    "search: a word": "?q=harkonnen",
+    "by name": "?o=1",
+    "provider": "?provider=stripe",
+    "status: most rows": "?status=healthy",
+    "status: few rows": "?status=customer_intervention",
+    "search: many rows": "?q=harkonnen",
+    "search: two words": "?q=choam+starter",
     "search: nothing": "?q=zzzzzz",
 }
+SETTINGS = {"Lanyard": "project.settings", "stock": "tests.benchmarks.stock_settings"}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=10_000)
-    rows = parser.parse_args().rows
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
-    import django
-
-    django.setup()
-    from django.conf import settings
-
-    settings.ALLOWED_HOSTS = ["testserver"]
-    settings.STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"
-    fill(rows)
-    peer = stock_admin()
-    client = signed_in()
-    out = sys.stdout.write
-    heads = ("page", "Lanyard ms", "queries", "KB", "stock ms", "queries", "ratio")
-    out("{:24} {:>11} {:>8} {:>6} {:>10} {:>8} {:>6}\n".format(*heads))
-    for name, template in PAGES.items():
-        query = template.format(last=rows // 50)
-        ours = measured(lambda query=query: client.get(f"/admin/credentials/credential/{query}"))
-        stock = measured(lambda query=query: peer(client, query))
-        numbers = (*ours, stock[0], stock[1], ours[0] / stock[0])
-        out("{:24} {:11.1f} {:8} {:6.0f} {:10.1f} {:8} {:6.2f}\n".format(name, *numbers))
-    out(f"secrets opened while listing: {opened()}\n")
+    parser.add_argument("--rows", type=int, nargs="+", default=[10_000])
+    parser.add_argument("--database", choices=[*VENDORS, "both"], default="both")
+    options = parser.parse_args()
+    heads = (
+        "database, rows, page, Lanyard ms (CPU), queries, opened, KB, stock ms (CPU), queries, ratio, of CPU"
+    )
+    heads += ", load"
+    print("| " + heads.replace(", ", " | ") + " |")
+    print("|---" * (heads.count(",") + 1) + "|")
+    for vendor in chosen(options.database):
+        with Databases(vendor) as databases:
+            url = databases.new()
+            for rows in sorted(options.rows):
+                run(url, "fill", rows)
+                compare(url, vendor, rows)
 
 
-def fill(rows: int) -> None:
-    """Import made-up documents until there are so many."""
-    from credentials import audit, batches, demo
-    from credentials.models import Credential
-    from credentials.reading import Row
-
-    there = Credential.objects.count()
-    if there >= rows:
-        return
-    began = time.perf_counter()
-    documents = enumerate(demo.documents(rows - there, start=1_000 + there), start=1)
-    with audit.acting("cli:benchmark@localhost"):
-        for _ in batches.import_rows(Row(n, one) for n, one in documents):
-            pass
-    sys.stdout.write(f"filled {rows} rows in {time.perf_counter() - began:.0f} s\n")
+def run(url: str, *arguments: Any) -> None:
+    command = [sys.executable, "-W", "ignore", "-m", "tests.benchmarks.list_child", *map(str, arguments)]
+    subprocess.run(command, cwd=ROOT, env=environment(url), check=True)
 
 
-def signed_in() -> Any:
-    from django.contrib.auth.models import User
-    from django.test import Client
-
-    user = User.objects.filter(username="benchmark").first()
-    client = Client()
-    client.force_login(user or User.objects.create_superuser("benchmark"))
-    return client
-
-
-def stock_admin() -> Any:
-    """Django's own admin with the same columns, search and filters, written as its tutorial would."""
-    from django.contrib.admin import AdminSite, ModelAdmin
-    from django.contrib.auth.models import User
-    from django.test import RequestFactory
-
-    from credentials.models import Credential
-
-    class Stock(ModelAdmin):
-        list_display = ("name", "kind", "provider", "component", "rate_limit", "updated_at")
-        list_per_page = 50
-        list_filter = ("provider", "kind", "component__status")
-        list_select_related = ("component", "rate_limit")
-        search_fields = ("search",)
-        ordering = ("-updated_at", "-id")
-
-        def get_queryset(self, request: Any) -> Any:
-            return Credential.objects.non_polymorphic()
-
-    class Site(AdminSite):
-        def each_context(self, request: Any) -> dict[str, Any]:
-            return {**super().each_context(request), "available_apps": [], "is_nav_sidebar_enabled": False}
-
-    listing = Stock(Credential, Site(name="admin"))
-    names = {"status": "component__status__exact"}
-
-    def get(client: Any, query: str) -> Any:
-        for ours, theirs in names.items():
-            query = query.replace(f"?{ours}=", f"?{theirs}=")
-        request: Any = RequestFactory().get(f"/{query}")
-        request.user = User.objects.get(username="benchmark")
-        request.session = {}
-        request.resolver_match = None
-        answer: Any = listing.changelist_view(request)
-        return render_rows(answer.context_data["cl"])
-
-    return get
+def compare(url: str, vendor: str, rows: int) -> None:
+    """Print one line for each page."""
+    last = max(1, -(-rows // PER_PAGE))
+    children = {name: Child(url, settings) for name, settings in SETTINGS.items()}
+    for title, template in PAGES.items():
+        query = template.format(last=last, middle=max(1, last // 2))
+        rounds: list[dict[str, Any]] = []
+        for _ in range(ROUNDS + 1):
+            rounds.append({name: child.get(LIST + query) for name, child in children.items()})
+        ours, stock = rounds[0]["Lanyard"], rounds[0]["stock"]
+        mine, theirs = (_median(rounds[1:], name) for name in children)
+        cells = [vendor, f"{rows:,}", title, _words(mine), ours["queries"], ours["opened"], ours["KB"]]
+        cells += [
+            _words(theirs),
+            stock["queries"],
+            *(f"{a / b:.2f}" for a, b in zip(mine, theirs, strict=True)),
+        ]
+        print("| " + " | ".join(map(str, [*cells, load()])) + " |", flush=True)
+        assert ours["rows"] == stock["rows"], (title, ours, stock)
+    for child in children.values():
+        child.end()
 
 
-def render_rows(changes: Any) -> bytes:
-    """The rows of a list as Django's own template tag makes them, without the theme's frame."""
-    from django.contrib.admin.templatetags.admin_list import result_headers, results
-
-    list(result_headers(changes))
-    return "".join("".join(row) for row in results(changes)).encode()
+def _median(rounds: list[dict[str, Any]], name: str) -> tuple[float, float]:
+    """Milliseconds of an answer, and of the processor for it in the process that answered."""
+    ms, cpu = (statistics.median(one[name][what] for one in rounds) for what in ("ms", "cpu"))
+    return ms, cpu
 
 
-def measured(do: Any) -> tuple[float, int, float]:
-    """Median milliseconds, queries, and kilobytes of an answer."""
-    from django.db import connection
-
-    do()
-    queries: list[str] = []
-
-    def count(execute: Any, sql: str, *rest: Any) -> Any:
-        queries.append(sql)
-        return execute(sql, *rest)
-
-    with connection.execute_wrapper(count):
-        answer = do()
-    size = len(answer if isinstance(answer, bytes) else answer.content)
-    times = []
-    for _ in range(ROUNDS):
-        began = time.perf_counter()
-        do()
-        times.append((time.perf_counter() - began) * 1000)
-    return statistics.median(times), len(queries), size / 1024
+def _words(times: tuple[float, float]) -> str:
+    return f"{times[0]:.0f} ({times[1]:.0f})"
 
 
-def opened() -> int:
-    """How often a secret is opened while the first page is made."""
-    from unittest import mock
+class Child:
+    """A process that answers pages of one of the two admins."""
 
-    from cryptography.fernet import Fernet
+    def __init__(self, url: str, settings: str):
+        self.process: Any = subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-m", "tests.benchmarks.list_child", "answer"],
+            cwd=ROOT,
+            env={**environment(url), "DJANGO_SETTINGS_MODULE": settings},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
 
-    client = signed_in()
-    with mock.patch.object(Fernet, "decrypt") as decrypt:
-        client.get("/admin/credentials/credential/")
-    return decrypt.call_count
+    def get(self, address: str) -> dict[str, Any]:
+        self.process.stdin.write(address + "\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
+
+    def end(self) -> None:
+        self.process.communicate()
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from credentials.sealing import Sealed, secret_fields, unseal
 
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 # What differs from one run to the next and says nothing.
-ITS_OWN = {"request_id", "number", "hash", "previous_hash"}
+ITS_OWN = {"request_id", "number", "hash", "previous_hash", "credentials.RateLimit.revision"}
 
 
 def names():
@@ -47,7 +47,9 @@ def _row(model, row):
     sealed = {field.attname: field for field in secret_fields(model)}
     for field in model._meta.local_concrete_fields:
         value = row.__dict__.get(field.attname)
-        if field.name in ITS_OWN or (field.primary_key and not isinstance(value, uuid.UUID)):
+        if not ITS_OWN.isdisjoint((field.name, f"{model._meta.label}.{field.name}")) or (
+            field.primary_key and not isinstance(value, uuid.UUID)
+        ):
             continue
         if model._meta.label == "credentials.AuditEvent" and field.primary_key:
             continue
