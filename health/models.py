@@ -11,17 +11,22 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from health import silence
 from health.fields import PlainTextField
 from health.history import Flip, Note
 from health.status import Status
+from health.suspension import Override, Pause
 
-__all__ = ["Component", "Dependency", "Flip", "Note"]
+__all__ = ["Component", "Dependency", "Flip", "Note", "Override", "Pause"]
 
 
+FAILING = [status.value for status in Status if status is not Status.HEALTHY]
 # What follows from reports and observations.
 MAINTAINED = {
     *("status", "code", "since", "cause", "also", "own_status", "own_code", "own_since", "sequence"),
-    *("known_since", "last_reported_at", "last_observed_at"),
+    *("known_since", "last_reported_at", "last_observed_at", "last_ok_at", "failed_at", "evidence"),
+    *("paused_until", "overridden_until", "expected_every", "timer_at"),
+    *("next_check_at", "claimed_by", "refusals"),
 }
 
 
@@ -95,6 +100,35 @@ class Component(models.Model):
     own_since = models.DateTimeField(_("own status since"), default=timezone.now, editable=False)
     last_observed_at = models.DateTimeField(_("last checked"), null=True, blank=True)
     last_reported_at = models.DateTimeField(_("last reported"), null=True, blank=True, editable=False)
+    # The last observation that proved that it works, and, until the next one, the last failure for its
+    # provider's sake.
+    last_ok_at = models.DateTimeField(_("last worked"), null=True, blank=True, editable=False)
+    failed_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # What observations said that is not decided yet (health.evidence). None is the rule: well and settled.
+    evidence = models.JSONField(null=True, blank=True, editable=False)
+    # The end of the pause, and of the override, in force.
+    paused_until = models.DateTimeField(_("paused until"), null=True, blank=True, editable=False)
+    overridden_until = models.DateTimeField(_("overridden until"), null=True, blank=True, editable=False)
+    expected_every = models.PositiveIntegerField(
+        _("expected every"),
+        null=True,
+        blank=True,
+        editable=False,
+        help_text=_("How often somebody should look at it or speak for it, in seconds."),
+    )
+    # When to see whether that was so.
+    timer_at = models.DateTimeField(null=True, blank=True, editable=False)
+    check_every = models.PositiveIntegerField(
+        _("check every"),
+        null=True,
+        blank=True,
+        help_text=_("Seconds between two checks; empty: as usual for its kind."),
+    )
+    # When to look at it. While a worker does, it is the end of that worker's claim (health.schedule).
+    next_check_at = models.DateTimeField(_("next check"), default=timezone.now, editable=False)
+    claimed_by = models.CharField(max_length=64, blank=True, editable=False)
+    # How often in a row the secret was refused: it is tried ever more seldom.
+    refusals = models.PositiveSmallIntegerField(default=0, editable=False)
     # The first look at it, or at what it depends on; before that its status is a default and means nothing.
     known_since = models.DateTimeField(_("known since"), null=True, blank=True, editable=False)
     # Each change of the status is a compare-and-swap on this number. It counts the flips.
@@ -119,6 +153,23 @@ class Component(models.Model):
             models.Index(fields=["kind", "status", "-since"], name="component_kind_status_since"),
             # The list in its usual order, and `kind:name` in commands.
             models.Index(fields=["kind", "name", "id"], name="component_kind_name"),
+            # How many of a provider's there are, and which of them fail for its sake.
+            models.Index(fields=["provider", "kind"], name="component_provider_kind"),
+            models.Index(
+                fields=["provider", "failed_at"],
+                condition=models.Q(failed_at__isnull=False),
+                name="component_provider_failed",
+            ),
+            # The timers that have run down.
+            models.Index(
+                fields=["timer_at"], condition=models.Q(timer_at__isnull=False), name="component_timer"
+            ),
+            # What is due, provider by provider.
+            models.Index(
+                fields=["kind", "provider", "next_check_at"],
+                condition=models.Q(retired_at__isnull=True, paused_until__isnull=True),
+                name="component_due",
+            ),
         ]
         constraints = [
             models.CheckConstraint(
@@ -168,10 +219,41 @@ class Component(models.Model):
     def by_itself(self) -> bool:
         return self.kind in self.BY_THEMSELVES
 
+    @property
+    def paused(self) -> bool:
+        """Whether it is out of checks and roll-up: no observation counts, and its status stays."""
+        return self.paused_until is not None
+
+    @property
+    def overridden(self) -> bool:
+        """Whether a person has set its status for a time, whatever is observed."""
+        return self.overridden_until is not None
+
+    @property
+    def flapping(self) -> bool:
+        """Whether its results change so often that it does not recover before they calm down."""
+        return bool(self.evidence and self.evidence.get("flapping"))
+
+    def stale(self, now: datetime) -> bool:
+        """Whether the last look at it is older than three of its intervals, and at least 15 minutes."""
+        if not self.expected_every or self.paused or self.heard_at is None:
+            return False
+        return now - self.heard_at > silence.stale_after(self.expected_every)
+
     def shown_notes(self) -> "list[Note]":
-        """At most five notes on it and on its causes, newest cause first. One query."""
+        """At most five notes on it, on its causes and on an incident of its provider, newest cause first.
+
+        One query.
+        """
         causes = {self.pk, self.cause_id, self.also_id} - {None}
-        notes = Note.objects.filter(component__in=causes).select_related("component")
+        incident = models.Q(
+            component__kind=self.Kind.PROVIDER,
+            component__name=self.provider,
+            component__own_status__in=FAILING,
+        )
+        of_these = models.Q(component__in=causes)
+        notes = Note.objects.filter(of_these | incident if self.provider else of_these)
+        notes = notes.select_related("component")
         return list(notes.order_by("-since", "-id")[: Note.SHOWN])
 
     def document(self) -> dict[str, Any]:

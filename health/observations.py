@@ -1,59 +1,18 @@
 """What can be seen when somebody looks at a component: each observation has a code, and each code a meaning.
 
-The codes are the vocabulary between those who look (probes, sessions, refreshes) and the verdicts. A code that
-is not listed means the same as `unclassified`: unknown is ours, never the customer's.
+The codes are the vocabulary between those who look (probes, sessions, refreshes) and the verdicts. A code
+that is not listed means the same as `unclassified`: unknown is ours, never the customer's.
 """
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
-from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext_lazy as _
 
-from health.status import Status
+from health.meaning import CUSTOMER, US, About, Code, Weight
+from health.platform_codes import PLATFORM_CODES
 
-if TYPE_CHECKING:
-    from django_stubs_ext import StrOrPromise
-
-
-class Weight(StrEnum):
-    """How much an observation counts."""
-
-    OK = "ok"
-    NOTE = "note"
-    SOFT = "soft"
-    HARD = "hard"
-    INCONCLUSIVE = "inconclusive"
-
-
-class About(StrEnum):
-    """Of what a code speaks. What is looked at is not always what is broken."""
-
-    ITSELF = "itself"
-    OAUTH_APP = "oauth_app"
-    PROVIDER = "provider"
-    PLATFORM = "platform"
-
-
-CUSTOMER, US = Status.CUSTOMER_INTERVENTION, Status.SEQUIN_INTERVENTION
-
-
-@dataclass(frozen=True)
-class Code:
-    """The meaning of a code: how much it counts, whose turn it is, and the words for it.
-
-    `happened` and `what_to_do` are for operators, `customer_words` is what a customer can be sent: empty where
-    the customer need not know. `at_once` is hard without a second look.
-    """
-
-    weight: Weight
-    happened: "StrOrPromise"
-    what_to_do: "StrOrPromise"
-    owner: Status = Status.HEALTHY
-    about: About = About.ITSELF
-    at_once: bool = False
-    customer_words: "StrOrPromise" = ""
+__all__ = ["CODES", "About", "Code", "Observation", "Weight", "target_of"]
 
 
 @dataclass(frozen=True)
@@ -74,8 +33,17 @@ class Observation:
         return CODES.get(self.code, CODES["unclassified"])
 
 
+def target_of(code: str) -> About:
+    """To which component an observation with this code belongs.
+
+    For OAUTH_APP it is given to `observe` with the app's component, and the app's revision. All others are
+    given with the component that was looked at: `observe` finds the provider and the platform by itself.
+    """
+    return CODES.get(code, CODES["unclassified"]).about
+
+
 CODES: dict[str, Code] = {
-    "ok": Code(Weight.OK, _("It works."), _("Nothing to do.")),
+    "ok": Code(Weight.OK, _("It works."), _("Nothing to do."), works=True),
     # --- the customer's turn --------------------------------------------------------------------------------
     "other_account": Code(
         Weight.HARD,
@@ -164,9 +132,10 @@ CODES: dict[str, Code] = {
     "secret_must_be_reentered": Code(
         Weight.HARD,
         _("The address it is for was changed, so the stored secret is not sent there."),
-        _("Enter the secret again."),
+        _("Enter the secret again. If it is not at hand, ask the customer for it."),
         CUSTOMER,
         at_once=True,
+        customer_words=_("The address of your account has changed. Please send us the secret for it again."),
     ),
     "secret_missing": Code(
         Weight.HARD,
@@ -174,6 +143,7 @@ CODES: dict[str, Code] = {
         _("Enter the secret, or connect the account."),
         CUSTOMER,
         at_once=True,
+        customer_words=_("We have no access to your account yet. Please connect it, or send us a key."),
     ),
     # --- nobody's turn --------------------------------------------------------------------------------------
     "rate_limited": Code(
@@ -293,11 +263,12 @@ CODES: dict[str, Code] = {
         at_once=True,
     ),
     "name_not_found": Code(
-        Weight.SOFT,
+        Weight.HARD,
         _("The name of the host could not be found, and other names could not either."),
         _("Check this machine's DNS."),
         US,
         About.PLATFORM,
+        at_once=True,
     ),
     "address_refused": Code(
         Weight.HARD,
@@ -324,3 +295,4 @@ CODES: dict[str, Code] = {
         US,
     ),
 }
+CODES |= PLATFORM_CODES

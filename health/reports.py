@@ -1,4 +1,7 @@
-"""What is said of a component, and what follows from it. The only writer of a status.
+"""What is said and seen of a component, and what follows from it. The only writer of a status.
+
+A report is a statement and counts at once; an observation counts when it is confirmed (health.verdicts). A
+report makes void what was observed before it, and stands until observations after it are confirmed.
 
 A statement, the roll-up of all that hangs on it, and their flips are one transaction. All that a change can
 reach is locked in the order of ids before anything is read, so that two changes which share a sync take
@@ -13,7 +16,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -23,16 +26,33 @@ from django.utils.translation import gettext_lazy as _
 from health import graph, rollup
 from health.graph import Id
 from health.history import actor_name, tidy
-from health.models import Component, Flip, Note
+from health.models import Component, Flip, Note, Override
 from health.status import Status
 
+if TYPE_CHECKING:
+    from health.models import Pause
+    from health.observations import Observation
+    from health.timers import Ticked
+
 TRIES = 6
+# Those that the platform speaks for; the others we look at ourselves.
+SPOKEN_FOR = (Component.Kind.SYNC, Component.Kind.CONSUMER, Component.Kind.TARGET)
 CODE = re.compile(r"[a-z0-9][a-z0-9_.-]{0,47}")
 Result = TypeVar("Result")
 
 
 class Busy(Exception):
     """The same components were changed by others again and again: nothing was written, try again."""
+
+
+class Gone(Exception):
+    """The component was deleted, alone or with the row that it belongs to: nobody reports on it any more."""
+
+    def __init__(self, component: Component):
+        super().__init__(
+            f"{component} was deleted, so nothing was stored. If it belongs to a deleted credential,"
+            " restore that first."
+        )
 
 
 class _Stale(Exception):
@@ -65,12 +85,104 @@ def report(
     `actor` is a user or text like "cli:name@host"; an intervention needs a note or a code, of lower-case
     letters, digits and "_.-". `at` is the first evidence, now by default. Returns the component's own flip,
     or None where its status stays: it was that already, or something that it depends on decides. Refreshes
-    `component`. Raises ValidationError, or Busy.
+    `component`. Raises ValidationError, Busy, or Gone.
     """
     change = _change(component.pk, status, actor, note, code, at)
-    flips = retried(lambda: _say(change))
+    try:
+        flips = retried(lambda: _say(change))
+    except Component.DoesNotExist:
+        raise Gone(component) from None
     component.refresh_from_db()
     return flips.get(component.pk)
+
+
+def observe(component: "Component | Id", seen: "Observation") -> Flip | None:
+    """Take in one look at a component; returns its own flip, if it has one now.
+
+    Safe wherever it is called: outside a transaction it is written at once; inside one after the commit, so
+    that no lock waits for a long transaction of a worker, and not at all where that is rolled back (the next
+    look shows the same); then it returns None. What is late, of another revision, or of a component that is
+    paused, deleted or gone counts nothing. For codes about an OAuth app give its component
+    (`observations.target_of`). An intervention by `report` stands until the observations after it have their
+    full confirmation. Raises Busy.
+    """
+    from health import observing
+
+    return observing.observe(component, seen)
+
+
+def observe_all(batch: "Iterable[tuple[Component | Id, Observation]]") -> list[Flip]:
+    """Take in the looks of many probes, oks of settled components in a few statements; returns their flips.
+
+    Otherwise like `observe`.
+    """
+    from health import observing
+
+    return observing.observe_all(batch)
+
+
+def pause(
+    component: Component,
+    *,
+    reason: str,
+    actor: Any,
+    starts_at: datetime | None = None,
+    ends_at: datetime | None = None,
+) -> "Pause":
+    """Take a component out of checks and roll-up, by default now and for seven days; returns the pause.
+
+    With a start in the future it is a maintenance window, which a tick begins and ends. Raises
+    ValidationError, Busy, or Component.DoesNotExist.
+    """
+    from health import pausing
+
+    return pausing.pause(component, reason=reason, actor=actor, starts_at=starts_at, ends_at=ends_at)
+
+
+def resume(component: Component, *, actor: Any) -> bool:
+    """End what pauses a component now; returns whether anything did. What was seen before counts no more."""
+    from health import pausing
+
+    return pausing.resume(component, actor=actor)
+
+
+def override(component: Component, status: str, *, reason: str, actor: Any, until: datetime) -> Flip | None:
+    """Set the status of a component for at most 24 hours, whatever is observed; returns its flip, if any.
+
+    What the observations say meanwhile holds again afterwards; a report ends it. Raises ValidationError,
+    Busy, or Component.DoesNotExist.
+    """
+    from health import pausing
+
+    return pausing.override(component, status, reason=reason, actor=actor, until=until)
+
+
+def lift(component: Component, *, actor: Any) -> Flip | None:
+    """End the override of a component; returns its flip, if any."""
+    from health import pausing
+
+    return pausing.lift(component, actor=actor)
+
+
+def expect(components: "Iterable[Component | Id]", every: int | None) -> int:
+    """Declare that these are looked at, or spoken for, every so many seconds; None: no longer expected.
+
+    From then on silence is an observation. Returns how many there were.
+    """
+    from health import timers
+
+    return timers.expect(components, every)
+
+
+def tick(now: datetime | None = None) -> "Ticked":
+    """Do what is due by time: silence, pauses, overrides, incidents of providers.
+
+    A bounded piece of it, for the worker's loop to call every few seconds, outside a transaction; any number
+    may at once.
+    """
+    from health import timers
+
+    return timers.tick(now)
 
 
 def recompute(ids: Iterable[Id], *, actor: Any = "") -> int:
@@ -82,7 +194,7 @@ def recompute(ids: Iterable[Id], *, actor: Any = "") -> int:
 def drift() -> list[Component]:
     """The components whose stored status is not what the roll-up says: none, unless something is wrong."""
     rows, rolled = _rolled(set(Component.objects.values_list("pk", flat=True)))
-    return [row for pk, row in rows.items() if _stored(row) != _wanted(pk, rows, rolled)]
+    return [row for pk, row in rows.items() if not row.paused and _stored(row) != _wanted(pk, rows, rolled)]
 
 
 # --- what they are made of ----------------------------------------------------------------------------------
@@ -148,14 +260,24 @@ def _say(change: Change) -> dict[Id, Flip]:
     """Keep the statement with its note, then roll up."""
     row = Component(pk=change.component)
     affected = lock({row.pk})
-    row.refresh_from_db()
+    # Only those in use: what was retired before the lock was taken is not found.
+    row = Component.objects.get(pk=row.pk)
     values: dict[str, Any] = {"last_reported_at": timezone.now(), "own_code": change.code}
     if row.known_since is None or change.at < row.known_since:
         values["known_since"] = change.at
     if row.own_status != change.status:
         values |= {"own_status": change.status, "own_since": change.at}
-    if row.own_code and row.own_code != change.code:
-        Note.objects.filter(component=row, code=row.own_code).delete()
+    # A statement is a new beginning: what was observed before it counts no more, and it ends an override.
+    healthy = change.status is Status.HEALTHY
+    values |= {"evidence": None if healthy else {"revision": row.revision}, "failed_at": None}
+    noted = {row.own_code, *(row.evidence or {}).get("notes", ())} - {"", change.code}
+    if row.overridden:
+        values["overridden_until"] = None
+        Override.objects.filter(component=row, ended_at=None).update(
+            ended_at=timezone.now(), ended_by=change.actor
+        )
+    if noted:
+        Note.objects.filter(component=row, code__in=noted).delete()
     Component.objects.filter(pk=row.pk).update(**values)
     if change.note:
         broken = change.status is not Status.HEALTHY
@@ -175,12 +297,14 @@ def _say(change: Change) -> dict[Id, Flip]:
 def settle(affected: set[Id], change: Change) -> dict[Id, Flip]:
     """Roll up what is affected and write what differs; returns the flips by component."""
     rows, rolled = _rolled(affected)
+    affected = affected & rows.keys()  # what is retired has no status
     flips: dict[Id, Flip] = {}
     # Those that become the same are written together: one broken OAuth app can have ten thousand syncs.
     writes: dict[tuple[Any, ...], list[Id]] = defaultdict(list)
     for pk in affected:
         row, wanted = rows[pk], _wanted(pk, rows, rolled)
-        if wanted == _stored(row):
+        # What is paused keeps the status that it had.
+        if row.paused or wanted == _stored(row):
             continue
         values: dict[str, Any] = wanted
         if wanted["status"] != row.status:
@@ -210,6 +334,7 @@ def _rolled(ids: set[Id]) -> tuple[dict[Id, Component], dict[Id, rollup.Rollup]]
             since=row.own_since,
             code=row.own_code,
             known_since=row.known_since,
+            paused=row.paused,
             known_by_parts=row.kind == Component.Kind.SYNC,
             # drift() looks without locks: what was wired meanwhile is none of its business.
             depends_on=tuple(end for end in depends_on[pk] if end in rows),

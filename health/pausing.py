@@ -1,0 +1,174 @@
+"""Pauses and overrides: what a person decides for a time, and its end (13.5, 13.6)."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from health import reports, schedule, silence
+from health.graph import Id
+from health.history import actor_name, tidy
+from health.models import Component, Flip, Override, Pause
+from health.reports import Change
+from health.status import Status
+
+PAUSED_FOR = timedelta(days=7)
+OVERRIDDEN_FOR = timedelta(hours=24)
+
+
+def pause(
+    component: Component, *, reason: str, actor: Any, starts_at: datetime | None, ends_at: datetime | None
+) -> Pause:
+    """See health.reports.pause."""
+    now = timezone.now()
+    start = starts_at or now
+    end = ends_at or max(start, now) + PAUSED_FOR
+    by, reason = _signed(reason, actor)
+    if end <= start or end <= now:
+        raise ValidationError({"ends_at": _("A pause ends after it starts, and not in the past.")})
+    if start < now - timedelta(minutes=1):
+        raise ValidationError({"starts_at": _("A pause starts now or later: the past has its status.")})
+    added = Pause(component=component, reason=reason, actor=by, starts_at=start, ends_at=end)
+
+    def step() -> None:
+        affected = reports.lock({component.pk})
+        # Only those in use.
+        Component.objects.get(pk=component.pk)
+        added.save(force_insert=True)
+        _apply(component.pk, affected, by, now)
+
+    reports.retried(step)
+    component.refresh_from_db()
+    return added
+
+
+def resume(component: Component, *, actor: Any) -> bool:
+    """See health.reports.resume."""
+    by, now = actor_name(actor), timezone.now()
+
+    def step() -> bool:
+        affected = reports.lock({component.pk})
+        ended = Pause.objects.in_force(now).filter(component=component).update(ended_at=now, ended_by=by)
+        _apply(component.pk, affected, by, now)
+        return bool(ended)
+
+    ended = reports.retried(step)
+    component.refresh_from_db()
+    return ended
+
+
+def take_effect(pk: Id, now: datetime) -> None:
+    """Begin or end the pauses of a component whose time has come."""
+
+    def step() -> None:
+        affected = reports.lock({pk})
+        Pause.objects.filter(component=pk, ended_at=None, ends_at__lte=now).update(
+            ended_at=_ends_at(), ended_by=""
+        )
+        _apply(pk, affected, "", now)
+
+    reports.retried(step)
+
+
+def _apply(pk: Id, affected: set[Id], by: str, now: datetime) -> None:
+    """Let the component be paused as its pauses in force say, and roll up what hangs on it."""
+    row = Component.everything.get(pk=pk)
+    in_force = Pause.objects.in_force(now).filter(component=pk)
+    until = max(in_force.values_list("ends_at", flat=True), default=None)
+    if until == row.paused_until:
+        return
+    values: dict[str, Any] = {"paused_until": until}
+    if until is None:
+        # What was seen before is old by now, and one ok is enough. Time to be looked at begins anew.
+        values |= {"evidence": _after_a_person(row), "failed_at": None, **schedule.at_once(now)}
+        if row.expected_every:
+            reported = row.kind in reports.SPOKEN_FOR
+            values["timer_at"] = now + silence.patience(row.expected_every, reported=reported, heard=True)
+    Component.everything.filter(pk=pk).update(**values)
+    reports.settle(affected, Change(by, now, code="paused" if until else "resumed"))
+
+
+def _ends_at() -> Any:
+    from django.db.models import F
+
+    return F("ends_at")
+
+
+def _after_a_person(row: Component) -> dict[str, Any] | None:
+    healthy = row.own_status == Status.HEALTHY
+    return None if healthy else {"revision": row.revision, "fixed": True}
+
+
+def override(component: Component, status: str, *, reason: str, actor: Any, until: datetime) -> Flip | None:
+    """See health.reports.override."""
+    now = timezone.now()
+    by, reason = _signed(reason, actor)
+    if status not in Status.values:
+        raise ValidationError({"status": _("This is no status: it is one of %s.") % ", ".join(Status.values)})
+    if not now < until <= now + OVERRIDDEN_FOR:
+        raise ValidationError({"until": _("An override ends in the future, within 24 hours.")})
+
+    def step() -> dict[Id, Flip]:
+        affected = reports.lock({component.pk})
+        row = Component.objects.get(pk=component.pk)
+        beneath = (row.own_status, row.own_code, row.own_since)
+        before = Override.objects.filter(component=row, ended_at=None).first()
+        if before:
+            beneath = (before.beneath_status, before.beneath_code, before.beneath_since)
+            Override.objects.filter(pk=before.pk).update(ended_at=now, ended_by=by)
+        Override.objects.create(
+            component=row,
+            status=status,
+            reason=reason,
+            actor=by,
+            starts_at=now,
+            ends_at=until,
+            **dict(zip(("beneath_status", "beneath_code", "beneath_since"), beneath, strict=True)),
+        )
+        change = Change(by, now, row.pk, Status(status), "override", reason)
+        return _restate(row.pk, affected, change, overridden_until=until)
+
+    flips = reports.retried(step)
+    component.refresh_from_db()
+    return flips.get(component.pk)
+
+
+def lift(component: Component | Id, *, actor: Any = "", now: datetime | None = None) -> Flip | None:
+    """See health.reports.lift."""
+    pk = component if isinstance(component, Id) else component.pk
+    now, by = now or timezone.now(), actor_name(actor) if actor else ""
+
+    def step() -> dict[Id, Flip]:
+        affected = reports.lock({pk})
+        over = Override.objects.filter(component=pk, ended_at=None).first()
+        if over is None:
+            return {}
+        Override.objects.filter(pk=over.pk).update(ended_at=min(now, over.ends_at), ended_by=by)
+        change = Change(by, now, pk, Status(over.beneath_status), over.beneath_code)
+        return _restate(pk, affected, change, overridden_until=None)
+
+    flips = reports.retried(step)
+    if isinstance(component, Component):
+        component.refresh_from_db()
+    return flips.get(pk)
+
+
+def _restate(pk: Id, affected: set[Id], change: Change, **values: Any) -> dict[Id, Flip]:
+    """Give the component this own status, from now on, and roll up."""
+    values |= {"own_status": change.status, "own_code": change.code, "own_since": change.at}
+    Component.objects.filter(pk=pk, known_since=None).update(known_since=change.at)
+    Component.objects.filter(pk=pk).update(**values)
+    return reports.settle(affected, change)
+
+
+def _signed(reason: str, actor: Any) -> tuple[str, str]:
+    """Who and why, as they are stored. Raises ValidationError by field."""
+    by = actor_name(actor) if actor else ""
+    if not by.strip():
+        raise ValidationError({"actor": _("Say who decides this.")})
+    reason = tidy(reason)
+    if not reason:
+        raise ValidationError({"reason": _("Say why.")})
+    return by, reason

@@ -1,0 +1,108 @@
+"""What happens by the passing of time: silence, pauses that begin and end, overrides that end, incidents."""
+
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from django.utils import timezone
+
+from health import graph, incidents, observing, pausing, silence
+from health.models import Component, Override, Pause
+from health.observations import Observation
+from health.reports import SPOKEN_FOR
+from health.verdicts import TIMER
+
+BATCH = 500
+# How often one process counts a provider's failures: of a million credentials that takes a moment.
+ASSESSED, NEVER = timedelta(seconds=20), datetime.min.replace(tzinfo=UTC)
+_assessed: dict[str, datetime] = {}
+
+
+@dataclass(frozen=True)
+class Ticked:
+    """What a tick did. `more`: there is more to do now, so call it again at once."""
+
+    timers: int = 0
+    silent: int = 0
+    pauses: int = 0
+    overrides: int = 0
+    incidents: int = 0
+    more: bool = False
+
+
+def expect(
+    components: Iterable[Component | uuid.UUID], every: int | None, now: datetime | None = None
+) -> int:
+    """See health.reports.expect."""
+    now, written = now or timezone.now(), 0
+    ids = {one if isinstance(one, uuid.UUID) else one.pk for one in components}
+    for some in graph.chunks(ids):
+        rows = Component.objects.filter(pk__in=some)
+        if every is None:
+            written += rows.update(expected_every=None, timer_at=None)
+            continue
+        for reported in (True, False):
+            mine = rows.filter(kind__in=SPOKEN_FOR) if reported else rows.exclude(kind__in=SPOKEN_FOR)
+            # Who is expected from now on has the time of who was never heard of.
+            wake = now + silence.patience(every, reported=reported, heard=False)
+            written += mine.update(expected_every=every, timer_at=wake)
+    return written
+
+
+def tick(now: datetime | None = None, *, batch: int = BATCH) -> Ticked:
+    """See health.reports.tick."""
+    now = now or timezone.now()
+    pauses = _pauses(now, batch)
+    overrides = list(
+        Override.objects.filter(ended_at=None, ends_at__lte=now).values_list("component", flat=True)[:batch]
+    )
+    for pk in overrides:
+        pausing.lift(pk, now=now)
+    incidents.clear_platform(now)
+    open_incidents = _incidents(now)
+    timers, silent = _timers(now, batch)
+    return Ticked(
+        timers, silent, pauses, len(overrides), open_incidents, batch in (timers, pauses, len(overrides))
+    )
+
+
+def _incidents(now: datetime) -> int:
+    """Assess the providers that need it; returns how many have an incident."""
+    due = [
+        one for one in sorted(incidents.suspected(now)) if abs(now - _assessed.get(one, NEVER)) >= ASSESSED
+    ]
+    _assessed.update(dict.fromkeys(due, now))
+    return sum(incidents.assess(provider, now) for provider in due)
+
+
+def _pauses(now: datetime, batch: int) -> int:
+    open_pauses = Pause.objects.filter(ended_at=None)
+    due = open_pauses.filter(ends_at__lte=now) | open_pauses.filter(
+        starts_at__lte=now, component__paused_until=None
+    )
+    components = list(due.values_list("component", flat=True).distinct()[:batch])
+    for pk in components:
+        pausing.take_effect(pk, now)
+    return len(components)
+
+
+def _timers(now: datetime, batch: int) -> tuple[int, int]:
+    """Wind up the timers that ran down; returns how many there were and how many were silent."""
+    due = Component.objects.filter(timer_at__lte=now).order_by("timer_at")
+    rows, silent = list(due[:batch]), 0
+    for row in rows:
+        every, reported = row.expected_every or 0, row.kind in SPOKEN_FOR
+        heard_at = row.heard_at if reported else row.last_observed_at
+        row.timer_at = now + silence.patience(every, reported=reported, heard=True)
+        if row.paused:
+            continue
+        code = silence.meaning(heard_at, every, now, reported=reported)
+        if code:
+            silent += 1
+            observing.weighed(row.pk, Observation(code, now, now, source=TIMER))
+        elif heard_at:
+            row.timer_at = heard_at + silence.patience(every, reported=reported, heard=True)
+            row.timer_at += timedelta(microseconds=1)
+    Component.objects.bulk_update(rows, ["timer_at"], batch_size=200)
+    return len(rows), silent
