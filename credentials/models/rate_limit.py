@@ -3,7 +3,7 @@
 import time
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple, Self, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from uuid import UUID
 
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -133,15 +133,16 @@ class RateLimit(models.Model):
         return self.words
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Store the limit; 0 at the same time is stored as no bound. It counts from the next lease on, once the
-        transaction is committed. Raises ValidationError."""
+        """Store the limit; 0 at the same time is stored as no bound. It counts from the next lease on, once
+        the transaction is committed. Raises ValidationError."""
         self.max_concurrent_requests = self.max_concurrent_requests or None
         self.full_clean(exclude={"credential"}, validate_unique=False, validate_constraints=False)
         if not self._state.adding:
             self.revision = max(self.revision + 1, new_revision())
             if kwargs.get("update_fields") is not None:
                 kwargs["update_fields"] = {*kwargs["update_fields"], "revision"}
-            # Who has an old instance is told; that this fails is no harm, for the next new instance tells too.
+            # Who has an old instance is told; that this fails is no harm, for the next new instance tells
+            # too.
             transaction.on_commit(lambda: limiter.publish(self), using=kwargs.get("using"), robust=True)
         super().save(*args, **kwargs)
 
@@ -187,13 +188,12 @@ class RateLimit(models.Model):
 
     @property
     def key(self) -> UUID:
-        return cast(UUID, self.credential_id)
+        return self.credential_id
 
     @cached_property
     def provider(self) -> str:
-        field = type(self)._meta.get_field("credential")
-        rows = field.remote_field.model._base_manager.non_polymorphic()
-        return cast(str, rows.values_list("provider", flat=True).get(pk=self.key))
+        rows = type(self).objects.filter(pk=self.pk)
+        return rows.values_list("credential__provider", flat=True).get()
 
     def reload(self) -> None:
         """Read the three numbers anew. Raises DoesNotExist."""
@@ -204,8 +204,8 @@ class RateLimit(models.Model):
     ) -> limiter.Lease:
         """Wait for one's turn, at most `timeout` seconds; a context manager that gives the lease back.
 
-        The lease expires `lasting` seconds after it was granted or renewed. Raises RateLimited as soon as it is
-        clear that the turn does not come in time, and LimiterUnavailable.
+        The lease expires `lasting` seconds after it was granted or renewed. Raises RateLimited as soon as it
+        is clear that the turn does not come in time, and LimiterUnavailable.
         """
         return limiter.acquire(self, timeout=timeout, purpose=purpose, lasting=lasting)
 

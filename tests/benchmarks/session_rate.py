@@ -3,9 +3,10 @@
     python -m tests.benchmarks.session_rate [requests] [rounds] [sqlite|postgresql|both]
 
 Both ask the provider simulator, which runs in a process of its own, for the same answer. Each round measures
-all ways in turn, in one process, and the median round counts. "no limit" takes no lease; "limit" takes one for
-each request, of a limit that is never reached. "share" is how many requests that way makes for each of bare `requests`; "cpu"
-is what the client itself computes for one, which other work on the machine disturbs less.
+all ways in turn, in one process, and the median round counts. "no limit" takes no lease; "limit" takes one
+for each request, of a limit that is never reached. "share" is how many requests that way makes for each of
+bare `requests`; "cpu" is what the client itself computes for one, which other work on the machine disturbs
+less.
 """
 
 import json
@@ -16,8 +17,9 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from typing import Any
 
 from tests.fresh_databases import ROOT, Databases, chosen, environment, load
@@ -38,18 +40,24 @@ simulator.serve_forever()
 def main() -> None:
     number = int(sys.argv[1]) if len(sys.argv) > 1 else 2_000
     rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 5
+    for vendor in chosen(sys.argv[3] if len(sys.argv) > 3 else "both"):
+        with Databases(vendor) as databases, simulator() as url:
+            given = {"url": databases.new(), "simulator": url, "number": number, "rounds": rounds}
+            code = f"from tests.benchmarks import session_rate; session_rate.run(**{given!r})"
+            print(f"\n{vendor}, {number} requests, median of {rounds} rounds, load {load()}", flush=True)
+            subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+@contextmanager
+def simulator() -> Iterator[str]:
+    """The address of a simulator in a process of its own, which takes any number of requests."""
     server = subprocess.Popen([sys.executable, "-c", SERVER], cwd=ROOT, stdout=subprocess.PIPE, text=True)
     try:
         assert server.stdout
         url = server.stdout.readline().strip()
         for provider in ("stripe", "airtable", "shopify"):
             lift(url, provider)
-        for vendor in chosen(sys.argv[3] if len(sys.argv) > 3 else "both"):
-            with Databases(vendor) as databases:
-                given = {"url": databases.new(), "simulator": url, "number": number, "rounds": rounds}
-                code = f"from tests.benchmarks import session_rate; session_rate.run(**{given!r})"
-                print(f"\n{vendor}, {number} requests, median of {rounds} rounds, load {load()}", flush=True)
-                subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+        yield url
     finally:
         server.kill()
         server.wait()
@@ -70,7 +78,8 @@ def run(url: str, simulator: str, number: int, rounds: int) -> None:
     from credentials import audit
 
     with audit.acting("cli:bench@localhost"):
-        print(f"{'kind':16} {'threads':>7}  {'way':14} {'per second':>10}  {'µs each':>8}  {'share':>6}  {'µs cpu':>7}")
+        numbers = f"{'per second':>10}  {'µs each':>8}  {'share':>6}  {'µs cpu':>7}"
+        print(f"{'kind':16} {'threads':>7}  {'way':14} {numbers}")
         for kind, path in KINDS.items():
             credential, path = stored(kind), path or "/admin/oauth/access_scopes.json"
             for threads in THREADS:
@@ -80,9 +89,8 @@ def run(url: str, simulator: str, number: int, rounds: int) -> None:
 
 def stored(kind: str) -> Any:
     """The simulator's credential of a kind, with a limit that is never reached."""
-    from tests.credentials.access.failure_table import stored as imported
-
     from credentials.models import Limit
+    from tests.credentials.access.failure_table import stored as imported
 
     credential = imported(kind)
     credential.set_limit(Limit(1_000_000, 1000))
@@ -106,7 +114,7 @@ def measured(credential: Any, path: str, threads: int, number: int, rounds: int)
                 session, address = (Unlimited if way == "no limit" else Session)(credential), path
             with session:
                 session.get(address).raise_for_status()
-                seconds = timed(lambda s=session, a=address: s.get(a), threads, number // threads)
+                seconds = timed(partial(session.get, address), threads, number // threads)
             if turn:  # the first warms up
                 found[way].append(tuple(one / (number // threads * threads) for one in seconds))
     return found
@@ -158,7 +166,7 @@ def timed(ask: Callable[[], Any], threads: int, number: int) -> tuple[float, flo
 
 
 def show(kind: str, threads: int, found: Measured) -> None:
-    medians = {way: [statistics.median(some) for some in zip(*each, strict=True)] for way, each in found.items()}
+    medians = {way: [*map(statistics.median, zip(*each, strict=True))] for way, each in found.items()}
     for way, (seconds, cpu) in medians.items():
         share = medians["bare requests"][0] / seconds
         rate = f"{1 / seconds:10,.0f}  {seconds * 1e6:8,.0f}  {share:6.2f}  {cpu * 1e6:7,.0f}"
