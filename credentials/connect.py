@@ -11,75 +11,33 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import IntegrityError, transaction
+from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
-from credentials import egress, feedback, kinds, probes, tokens
+from credentials import audit, egress, feedback, kinds, probes, tokens
 from credentials.answers import Reading, redacted
-from credentials.models import Credential, OAuthApp
+from credentials.models import Conflict, Credential, OAuthApp
 from credentials.models import properties as declared
 from credentials.models.access import Tokens
 from credentials.models.consent import code_form
 from credentials.models.pending_consent import PendingConsent, digest
+from credentials.refusals import Refused
 from credentials.sealing import SecretError
 from credentials.sessions import Session
+from health import reports
+from health.observations import CODES
+from health.status import Status
 
 # The longest value that is taken from a redirect: codes of some providers have two thousand characters.
 LONGEST = 4096
-
-# Why a consent made no credential: a title, what happened, and what to do.
-WORDS = {
-    "denied": (
-        gettext_lazy("The consent was not given"),
-        gettext_lazy("Whoever saw the provider's page chose not to allow the access."),
-        gettext_lazy("Nothing was changed. Connect again when the customer agrees."),
-    ),
-    "expired": (
-        gettext_lazy("This connection is no longer waiting"),
-        gettext_lazy(
-            "It took more than ten minutes, was finished already, or was begun by somebody else or in another"
-            " browser."
-        ),
-        gettext_lazy("Nothing was changed. Begin again from the credential or the catalogue."),
-    ),
-    "other_account": (
-        gettext_lazy("Another account answered"),
-        gettext_lazy("The consent was given for another account than the one of this credential."),
-        gettext_lazy(
-            "The stored secret was left as it is. Sign in to the right account, then connect again."
-        ),
-    ),
-    "misconfigured": (
-        gettext_lazy("The provider does not accept our OAuth app"),
-        gettext_lazy("Its client id, client secret or redirect address is not what the provider knows."),
-        gettext_lazy("Correct the OAuth app here or at the provider. The customer cannot help."),
-    ),
-    "forged": (
-        gettext_lazy("This answer did not come from the provider"),
-        gettext_lazy("A part that only the provider can write is missing or wrong."),
-        gettext_lazy("Nothing was changed. Begin again from the credential or the catalogue."),
-    ),
-    "failed": (
-        gettext_lazy("The account could not be connected"),
-        gettext_lazy("The provider gave the consent but not an access that works."),
-        gettext_lazy(
-            "Nothing was changed. Try again; if it fails again, look at the provider's status page."
-        ),
-    ),
-}
-
-
-class Refused(Exception):
-    """A consent made no credential. `code` is a key of WORDS; `detail` are further words, redacted."""
-
-    def __init__(self, code: str, detail: str = "", credential: Credential | None = None):
-        super().__init__(code)
-        self.code, self.detail, self.credential = code, detail, credential
+# How often it is tried to store what a consent gave, where others save the same credential meanwhile.
+STORING_TRIES = 3
 
 
 @dataclass(frozen=True)
@@ -111,8 +69,12 @@ def begin(
     given = {name: getattr(credential, name) for name in consent.asks}
     # Checked before anybody is sent to a host that follows from them.
     for name, value in given.items():
-        given[name] = declared.cleaned(credential, declared.field_of(type(credential), name), value)
+        try:
+            given[name] = declared.cleaned(credential, declared.field_of(type(credential), name), value)
+        except ValidationError as error:
+            raise ValidationError({name: error}) from None
         setattr(credential, name, given[name])
+    found = _page(credential, app)
     PendingConsent.objects.purge()
     PendingConsent.objects.create(
         state=digest(state),
@@ -126,8 +88,27 @@ def begin(
         verifier=verifier,
     )
     challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
-    url = credential.consent_url(app, state=state, challenge=challenge, redirect_uri=redirect_uri)
-    return egress.address(url)
+    return egress.address(
+        credential.consent_url(app, state=state, challenge=challenge, redirect_uri=redirect_uri, found=found)
+    )
+
+
+def _page(credential: Credential, app: OAuthApp) -> Any:
+    """What the provider says of where its page is; None where the kind knows. Raises ValidationError."""
+    try:
+        call = credential.page_call(app)
+        answer = egress.send(call, hosts=credential.hosts()) if call else None
+    except SecretError:
+        raise ValidationError(_("The app's secret cannot be opened: enter it again.")) from None
+    except egress.EgressError as error:
+        raise ValidationError(str(error)) from None
+    if answer is None:
+        return None
+    reading = credential.read_app_answer(answer)
+    if reading.code != "ok":
+        meaning = CODES.get(reading.code, CODES["unclassified"])
+        raise ValidationError(f"{meaning.happened} {meaning.what_to_do}")
+    return answer.json
 
 
 def finish(user: Any, session_key: str, provider: str, params: Mapping[str, str]) -> Connected:
@@ -142,17 +123,27 @@ def finish(user: Any, session_key: str, provider: str, params: Mapping[str, str]
     stored = Credential.objects.filter(pk=before.pk).first() if before else None
     if kind.PROVIDER.key != provider or app.provider != provider or (before and stored is None):
         raise Refused("expired")
-    if error := params.get("error"):
-        denied = error in ("access_denied", "user_cancelled_login", "user_denied")
-        said = redacted(f"{error}: {params.get('error_description', '')}".strip(": "))
+    if name := params.get("error"):
+        denied = name in ("access_denied", "user_cancelled_login", "user_denied")
+        came = [params.get(one, "") for one in ("state", "code")]
+        said = redacted(f"{name}: {params.get('error_description', '')}".strip(": "), came)
         raise Refused("denied" if denied else "misconfigured", said, stored)
     fresh = kind(name=str(pending.given.pop("name", "")), oauth_app=app, **pending.given)
     try:
         fresh.consent_check(app, params)
         found = _exchange(fresh, app, params, pending)
     except ValidationError as error:
-        raise Refused("other_account" if error.code == "account" else "forged", "", stored) from None
+        raise _refusal(error, stored, "forged") from None
+    except Refused as refused:
+        refused.credential = stored
+        raise
     return _kept(fresh, stored, app, found, {**params, "scopes": app.scopes})
+
+
+def _refusal(error: ValidationError, stored: Credential | None, else_code: str) -> Refused:
+    """What a kind, or the form of a property, objected to."""
+    code = {"account": "other_account", "requested": "requested"}.get(getattr(error, "code", None) or "")
+    return Refused(code or else_code, " ".join(error.messages)[:300], stored)
 
 
 def _same(one: str, other: str) -> bool:
@@ -164,8 +155,8 @@ def _exchange(
 ) -> Tokens:
     """The tokens that the code is good for. Raises Refused."""
     code = params.get("code", "")
-    if not code:
-        raise Refused("forged")
+    if not code and credential.CONSENT and credential.CONSENT.gives_code:
+        raise Refused("forged", _("It brought no code."))
     try:
         form = code_form(code, pending.verifier.use(pending.destination()), pending.redirect_uri)
         answer = egress.send(credential.code_call(app, form), hosts=credential.hosts())
@@ -177,7 +168,8 @@ def _exchange(
     if isinstance(found, Tokens):
         return found
     refused = "misconfigured" if found.code in ("oauth_app_rejected", "our_fault") else "failed"
-    raise Refused(refused, redacted(found.detail, [code, *form.values()]))
+    said = found.detail if refused == "misconfigured" else _words(found)
+    raise Refused(refused, redacted(said, [code, *form.values()]))
 
 
 def _kept(
@@ -188,13 +180,16 @@ def _kept(
     params: Mapping[str, Any],
 ) -> Connected:
     """Look whose the tokens are, and store them there. Raises Refused."""
+    started_at = timezone.now()
     try:
         for name, value in fresh.consented(found, params, {}).items():
-            if value is not None:
-                setattr(fresh, name, value)
-        reading = _look(fresh, found)
+            if value not in (None, "", []):
+                # Checked before it becomes a part of an address that the new token is sent to.
+                field = declared.field_of(type(fresh), name)
+                setattr(fresh, name, declared.cleaned(fresh, field, value))
+        reading = _look(fresh, app, found)
         if reading.code != "ok":
-            raise Refused("failed", f"{reading.code}: {reading.detail}".strip(": "), stored)
+            raise Refused("failed", _words(reading), stored)
         properties = {
             name: value
             for name, value in fresh.consented(found, params, reading.facts).items()
@@ -205,18 +200,48 @@ def _kept(
             raise Refused("other_account", _("It answered for the account %s.") % account, stored)
         credential, created = _saved(fresh, stored, app, properties, account)
     except ValidationError as error:
-        code = "other_account" if "domain" in getattr(error, "error_dict", {}) else "failed"
-        raise Refused(code, " ".join(error.messages)[:300], stored) from None
+        raise _refusal(error, stored, "failed") from None
     tokens.keep(credential, found)
     judged = probes.judged(credential, reading)
-    feedback.tell(credential, judged, source="connect")
+    _tell(credential, judged, started_at)
     return Connected(credential, created, judged)
 
 
-def _look(credential: Credential, found: Tokens) -> Reading:
-    """A probe with the new token, before anything is stored."""
+def _tell(credential: Credential, reading: Reading, started_at: datetime) -> None:
+    """Tell health. It counts at once, unlike a probe's: the provider has just said it to a person."""
+    feedback.observe(
+        credential, feedback.observation(credential, reading, started_at=started_at, source="connect")
+    )
+    component, actor = credential.component, audit.now_acting().actor
+    component.refresh_from_db()
+    if reading.code == "insufficient_scope":
+        status = Status.CUSTOMER_INTERVENTION
+        reports.report(component, status, actor=actor, code=reading.code, note=reading.detail)
+    elif reading.code == "ok" and component.own_status != Status.HEALTHY:
+        reports.report(component, Status.HEALTHY, actor=actor, note=str(_("Connected again.")))
+
+
+def _words(reading: Reading) -> str:
+    meaning = CODES.get(reading.code, CODES["unclassified"])
+    return f"{meaning.happened} {reading.detail}".strip()
+
+
+def _look(credential: Credential, app: OAuthApp, found: Tokens) -> Reading:
+    """A probe with the new token, before anything is stored, and what else tells whose it is."""
     with Session(credential, token=found.access_token, source="connect", telling=False) as session:
-        return probes.asked(credential, session, [])
+        reading = probes.asked(credential, session, [])
+    call = credential.account_call(app) if reading.code == "ok" else None
+    if call is None:
+        return reading
+    try:
+        answer = egress.send(call, hosts=credential.hosts())
+    except egress.EgressError as error:
+        return credential.read_egress_error(error)
+    if failure := credential.read_failure(answer):
+        return failure
+    if not isinstance(answer.json, dict):
+        return Reading("garbled")
+    return replace(reading, facts={**reading.facts, **answer.json})
 
 
 def _saved(
@@ -226,7 +251,29 @@ def _saved(
     properties: dict[str, Any],
     account: str | None,
 ) -> tuple[Credential, bool]:
-    """Store the properties: in the credential that is connected again, that of the same account, or new."""
+    """Store the properties: in the credential that is connected again, that of the same account, or new.
+
+    Raises ValidationError.
+    """
+    for attempt in range(STORING_TRIES):
+        try:
+            return _saved_once(fresh, stored, app, properties, account)
+        except (Conflict, IntegrityError):
+            # Somebody saved it, or connected the same account, in this moment: see what stands there now.
+            if attempt == STORING_TRIES - 1:
+                raise
+            if stored and not (stored := Credential.objects.filter(pk=stored.pk).first()):
+                raise Refused("expired") from None
+    raise AssertionError
+
+
+def _saved_once(
+    fresh: Credential,
+    stored: Credential | None,
+    app: OAuthApp,
+    properties: dict[str, Any],
+    account: str | None,
+) -> tuple[Credential, bool]:
     with transaction.atomic():
         existing = stored
         if existing is None and account:
@@ -238,7 +285,12 @@ def _saved(
             return made, True
         # The name of a Stripe credential is one of its properties, and people's own.
         kept = {name: value for name, value in properties.items() if name != "name"}
-        existing.oauth_app = app if existing.oauth_app_id else existing.oauth_app
+        if existing.app_in_use() != app:
+            # What this app got, no other can refresh.
+            existing.oauth_app = app
+        # A secret of the consent before has no place beside those of this one.
+        for name in declared.secret_names(type(existing)):
+            kept.setdefault(name, None)
         declared.assign(existing, kept)
         existing.account = existing.account or account
         existing.save()

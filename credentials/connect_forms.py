@@ -60,6 +60,6 @@ class ConnectForm(forms.Form):
 
     def clean_oauth_app(self) -> OAuthApp:
         app: OAuthApp = self.cleaned_data["oauth_app"]
-        if app.unreadable or not app.client_secret:
+        if app.unreadable or not (app.client_secret or app.private_key):
             raise ValidationError(_("The secret of this app cannot be opened: enter it again first."))
         return app

@@ -19,7 +19,7 @@ from unfold.decorators import display
 
 from credentials import kinds, views
 from credentials.filters import DeletedFilter, KindFilter, ProviderFilter, ReadableFilter, StatusFilter
-from credentials.models import KEPT_FOR, Conflict, Credential
+from credentials.models import KEPT_FOR, Conflict, Credential, OAuthApp
 from credentials.models.deletion import users_of
 from credentials.paging import KeysFirst
 from health.admin_base import ModelAdmin
@@ -206,11 +206,16 @@ class CredentialAdmin(ForCredentials, PolymorphicParentModelAdmin, ModelAdmin):
         """The kinds to choose from, by provider."""
         if not self.has_add_permission(request):
             raise PermissionDenied
+        with_apps = set(OAuthApp.objects.values_list("provider", flat=True))
         catalogue = [
             (
                 provider,
                 [
-                    (kind, reverse(f"admin:credentials_{kind._meta.model_name}_add"))
+                    (
+                        kind,
+                        reverse(f"admin:credentials_{kind._meta.model_name}_add"),
+                        kind.CONSENT is not None and provider.key in with_apps,
+                    )
                     for kind in kinds.of_provider(provider.key)
                 ],
             )

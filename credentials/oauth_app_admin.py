@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.decorators import display
 
-from credentials import kinds
+from credentials import kinds, views
 from credentials.filters import ProviderFilter
 from credentials.models import OAuthApp
 from credentials.models.app_choice import followers_by_provider
@@ -18,7 +18,11 @@ from health.templatetags.lanyard import badge, moment
 
 
 class OAuthAppAdmin(SecretHolderAdmin):
+    class Media:
+        js = ("lanyard/copy.js",)
+
     form = OAuthAppForm
+    change_form_outer_before_template = "credentials/app_acts.html"
     list_display = ("title", "provider_name", "status", "default", "updated")
     ordering = ("name", "id")
     list_filter = (ProviderFilter,)
@@ -53,6 +57,14 @@ class OAuthAppAdmin(SecretHolderAdmin):
     @display(description=gettext_lazy("updated"), ordering="updated_at")
     def updated(self, app: OAuthApp) -> str:
         return moment(app.updated_at)
+
+    def render_change_form(self, request: HttpRequest, context: dict, *args: Any, **kwargs: Any) -> Any:
+        """Beside the form, the address that the provider must know, and the kind that is connected by it."""
+        app = context.get("original")
+        ways = [kind for kind in kinds.of_provider(app.provider) if kind.CONSENT] if app else []
+        context["consenting"] = ways[0] if ways else None
+        context["redirect_uri"] = views.redirect_uri(request, app.provider if app else "provider")
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple:
         # The provider is where the secrets may be sent: another provider is another app.

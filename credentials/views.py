@@ -17,15 +17,18 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from credentials import audit, connect, kinds, probes
+from credentials import app_tests, audit, connect, kinds, probes
 from credentials.connect_forms import ConnectForm
 from credentials.models import Credential, OAuthApp
+from credentials.refusals import WORDS, Refused
 from health.observations import CODES
 
 # Where a refused consent waits until its page is shown, whose address holds neither code nor state.
 REFUSED = "connect_refused"
 TESTS_AT_ONCE = 8
 MOST_TESTED = 50
+# After these it is worth a look whether the fault is the OAuth app's.
+MAYBE_THE_APP = ("revoked", "expired", "token_lost", "oauth_app_rejected", "our_fault", "unclassified")
 
 
 def page(request: HttpRequest, template: str, title: str, **context: Any) -> HttpResponse:
@@ -115,13 +118,13 @@ def callback(request: HttpRequest, provider: str) -> HttpResponse:
         raise Http404
     if not request.user.is_authenticated:
         # Not through the sign-in page: its address would carry the code along.
-        return _refused(request, provider, connect.Refused("expired"))
+        return _refused(request, provider, Refused("expired"))
     if not request.user.has_perm("credentials.change_credential"):
-        return _refused(request, provider, connect.Refused("expired"))
+        return _refused(request, provider, Refused("expired"))
     params = {name: request.GET[name] for name in request.GET}
     try:
         found = connect.finish(request.user, _session_key(request), provider, params)
-    except connect.Refused as error:
+    except Refused as error:
         return _refused(request, provider, error)
     words = _("“%s” is connected.") if found.created else _("“%s” is connected again.")
     messages.success(request, words % found.credential)
@@ -131,7 +134,7 @@ def callback(request: HttpRequest, provider: str) -> HttpResponse:
     return redirect(found.credential.get_absolute_url())
 
 
-def _refused(request: HttpRequest, provider: str, error: connect.Refused) -> HttpResponse:
+def _refused(request: HttpRequest, provider: str, error: Refused) -> HttpResponse:
     request.session[REFUSED] = {
         "code": error.code,
         "detail": error.detail,
@@ -146,20 +149,31 @@ def _refused(request: HttpRequest, provider: str, error: connect.Refused) -> Htt
 def refused(request: HttpRequest) -> HttpResponse:
     """Why a consent made no credential, and what to do."""
     found = request.session.get(REFUSED)
-    if not found or found.get("code") not in connect.WORDS:
+    if not found or found.get("code") not in WORDS:
         return redirect("admin:index")
-    title, happened, what_to_do = connect.WORDS[found["code"]]
+    title, happened, what_to_do = WORDS[found["code"]]
     stored = Credential.objects.filter(pk=found["credential"]).first() if found["credential"] else None
     return page(
         request,
         "credentials/refused.html",
-        title,
+        str(title),
+        code=found["code"],
         happened=happened,
         what_to_do=what_to_do,
         detail=found["detail"],
         provider=kinds.PROVIDERS[found["provider"]],
+        redirect_uri=redirect_uri(request, found["provider"]),
+        begin_again=_begin_again(found["provider"]),
         credential=stored,
         app_at_fault=found["code"] == "misconfigured",
+    )
+
+
+def _begin_again(provider: str) -> str:
+    """Where a new account of the provider is connected; the catalogue where none can be."""
+    ways = [kind for kind in kinds.of_provider(provider) if kind.CONSENT]
+    return (
+        reverse("connect_new", args=[ways[0].KIND]) if ways else reverse("admin:credentials_credential_add")
     )
 
 
@@ -173,6 +187,32 @@ def test(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Ask the provider whether a credential works, and show what it answered."""
     credential = get_object_or_404(Credential.objects.all(), pk=pk)
     return tested(request, [probes.test(credential)])
+
+
+@never_cache
+@permission_required("credentials.change_credential", raise_exception=True)
+@require_POST
+def test_app(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Ask the provider whether it knows an OAuth app, and show what it answered."""
+    app = get_object_or_404(OAuthApp, pk=pk)
+    found = app_tests.test(app)
+    if found.works:
+        title = _("%(provider)s knows “%(app)s”")
+    elif found.observation and found.observation.code == "oauth_app_rejected":
+        title = _("%(provider)s does not accept “%(app)s”")
+    else:
+        title = _("Whether %(provider)s knows “%(app)s” is open")
+    return page(
+        request,
+        "credentials/app_tested.html",
+        title % {"provider": kinds.PROVIDERS[app.provider].name, "app": app},
+        one=found,
+        app=app,
+        provider=kinds.PROVIDERS[app.provider],
+        redirect_uri=redirect_uri(request, app.provider),
+        opts=OAuthApp._meta,
+        simulated=bool(settings.PROVIDER_SIMULATOR_URL),
+    )
 
 
 def test_many(request: HttpRequest, rows: Any) -> HttpResponse | None:
@@ -198,16 +238,22 @@ def _test_in_thread(actor: str, pk: UUID) -> probes.Test | None:
 
 
 def tested(request: HttpRequest, found: list[probes.Test]) -> HttpResponse:
-    works = sum(one.works for one in found)
+    """What tests found: of one all there is, of several all about those that fail."""
+    works = [one for one in found if one.works]
     if len(found) == 1:
-        title = _("“%s” works") if works else _("“%s” does not work")
-        title %= found[0].credential
+        title = (_("“%s” works") if works else _("“%s” does not work")) % found[0].credential
     else:
-        title = _("%(works)d of %(all)d work") % {"works": works, "all": len(found)}
+        title = _("%(works)d of %(all)d work") % {"works": len(works), "all": len(found)}
+    closely = found if len(found) == 1 else [one for one in found if not one.works]
+    shortly = [one for one in works if one not in closely]
     return page(
         request,
         "credentials/tested.html",
         title,
-        found=found,
+        closely=closely,
+        shortly=[
+            {"credential": one.credential, "took": sum(step.ms for step in one.steps)} for one in shortly
+        ],
+        apps_too=MAYBE_THE_APP,
         simulated=bool(settings.PROVIDER_SIMULATOR_URL),
     )

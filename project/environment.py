@@ -23,6 +23,9 @@ SECRETS = ("SECRET_KEY", "FERNET_KEYS", "FINGERPRINT_KEY", "DATABASE_URL")
 LOOPBACK_HOSTS = ["127.0.0.1", "localhost", "[::1]"]
 TRUE, FALSE = ("1", "on", "true", "yes"), ("0", "off", "false", "no")
 HOST_NAME = re.compile(r"\*|\.?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?|\[[0-9A-Fa-f:.]+\]")
+SIMULATOR = re.compile(
+    r"(http://)(127\.0\.0\.1|localhost|\[::1\])((?::[1-9]\d{0,4})?(?:/[\w.~-]+)*)/?", re.ASCII
+)
 LOOPBACK = re.compile(r"(.+\.)?localhost|127(\.\d+){3}|\[::1\]", re.IGNORECASE)
 HOW_TO_MAKE_A_KEY = (
     "Make one with: python3 -c 'import secrets; print(secrets.token_urlsafe(48))'. "
@@ -134,6 +137,26 @@ class Environment:
         if debug and not all(LOOPBACK.fullmatch(host) for host in hosts):
             self.wrong("DEBUG is on although ALLOWED_HOSTS names more than this machine: set DEBUG=off.")
         return hosts
+
+    def provider_simulator(self, hosts: list[str]) -> str:
+        """Returns the address of the simulator that answers in the place of all providers; empty for none."""
+        text = self.text("PROVIDER_SIMULATOR_URL")
+        if not text:
+            return ""
+        match = SIMULATOR.fullmatch(text)
+        if not match:
+            self.wrong(
+                "PROVIDER_SIMULATOR_URL is not an http address of this machine. "
+                "Write one such as http://127.0.0.1:8400."
+            )
+            return ""
+        if not all(LOOPBACK.fullmatch(host) for host in hosts):
+            self.wrong(
+                "PROVIDER_SIMULATOR_URL is set although ALLOWED_HOSTS names more than this machine: "
+                "where others come, calls go to the providers. Remove one of them."
+            )
+        scheme, host, rest = match.groups()
+        return scheme + ("127.0.0.1" if host == "localhost" else host) + rest
 
     def time_zone(self) -> str:
         name = self.text("TIME_ZONE") or "UTC"

@@ -1,6 +1,7 @@
 """What error pages, error mails and logs may say. They never repeat what a person or a provider sent."""
 
 import logging
+import re
 import sys
 from collections.abc import ItemsView
 from types import FrameType
@@ -97,6 +98,18 @@ class OneLineFormatter(logging.Formatter):
             character if character.isprintable() else character.encode("unicode_escape").decode()
             for character in text
         )
+
+
+class NoQuery(logging.Filter):
+    """Takes the query out of the lines that the development server writes about requests: a callback carries
+    a code there. gunicorn writes no such lines."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.name == "django.server" and isinstance(record.args, tuple):
+            record.args = tuple(
+                re.sub(r"\?\S*", "?…", part) if isinstance(part, str) else part for part in record.args
+            )
+        return True
 
 
 class SendersFault(logging.Filter):

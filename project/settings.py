@@ -6,7 +6,7 @@ from typing import Any
 
 from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
 
-from project import environment
+from project import environment, sqlite
 from project.navigation import UNFOLD  # noqa: F401 - a setting
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -19,6 +19,7 @@ FERNET_KEYS = env.random_keys("FERNET_KEYS")
 FINGERPRINT_KEY = env.random_key("FINGERPRINT_KEY")
 env.must_differ(SECRET_KEY, FERNET_KEYS, FINGERPRINT_KEY)
 ALLOWED_HOSTS = env.hosts(debug=DEBUG, https=HTTPS)
+PROVIDER_SIMULATOR_URL = env.provider_simulator(ALLOWED_HOSTS)
 TIME_ZONE = env.time_zone()
 database = env.database(BASE_DIR)
 env.exit_on_mistakes()
@@ -74,6 +75,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "project.context.provider_simulator",
             ],
         },
     }
@@ -91,13 +93,15 @@ if database["ENGINE"] == "django.db.backends.sqlite3":
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+        "factory": sqlite.PrivateConnection,
         **database.get("OPTIONS", {}),
     }
 else:
-    # The pool replaces CONN_MAX_AGE, which must stay 0 beside it.
+    # The pool replaces CONN_MAX_AGE, which must stay 0 beside it. A server that is down is said in seconds.
     database["OPTIONS"] = {
+        "connect_timeout": 3,
         **database.get("OPTIONS", {}),
-        "pool": {"min_size": 1, "max_size": 16, "timeout": 10},
+        "pool": {"min_size": 1, "max_size": 16, "timeout": 3},
     }
     database["CONN_MAX_AGE"] = 0
     database["CONN_HEALTH_CHECKS"] = True
@@ -191,7 +195,17 @@ LOGGING = {
             "format": "%(asctime)s %(levelname)s %(name)s: %(message)s",
         }
     },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {
+        "senders_fault": {"()": "project.errors.SendersFault"},
+        "no_query": {"()": "project.errors.NoQuery"},
+    },
+    "handlers": {
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "formatter": "line",
+            "filters": ["senders_fault", "no_query"],
+        }
+    },
     "root": {"handlers": ["stderr"], "level": "INFO"},
     # Django gives these two handlers of their own.
     "loggers": {

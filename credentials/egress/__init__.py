@@ -25,6 +25,7 @@ from credentials.egress.bounds import EgressError as EgressError
 from credentials.egress.connections import Connection
 from credentials.egress.requesting import USER_AGENT as USER_AGENT
 from credentials.egress.requesting import check_host as check_host
+from credentials.egress.requesting import check_url as check_url
 from credentials.exchange import Answer, Call
 
 BODY_LIMIT = 1024 * 1024
@@ -276,4 +277,7 @@ def _meaning(error: Exception, host: str) -> EgressError:
         return EgressError("timeout", f"{host} did not answer in time.")
     if isinstance(error, OSError):
         return EgressError("connection_failed", f"The connection to {host} failed or broke off.")
+    if isinstance(error, content.TooLarge):
+        sentence = f"{host} answered with more than the {error.limit:,} bytes that are read."
+        return EgressError("garbled", sentence, reason="too_large")
     return EgressError("garbled", f"{host} answered with something that cannot be read.")

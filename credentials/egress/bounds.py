@@ -13,7 +13,8 @@ class EgressError(requests.RequestException):
     """A call that has no answer. Nothing of the request or of the answer is in it, nor chained to it.
 
     `code` is one of `health.observations.CODES`. Beside `tls_failed`, `reason` is "expired", "name",
-    "untrusted" or "other"; beside `name_not_found`, `control_names_resolve` says whether other names resolve.
+    "untrusted" or "other"; beside `name_not_found`, `control_names_resolve` says whether other names resolve;
+    beside `garbled`, it is "too_large" where the answer has more bytes than are read.
     """
 
     def __init__(self, code: str, sentence: str, *, reason: str = "", control_names_resolve: bool = False):

@@ -21,6 +21,14 @@ class Unreadable(http.client.HTTPException):
     """An answer that is not HTTP, or not whole, or too large."""
 
 
+class TooLarge(Unreadable):
+    """An answer whose body is larger than what is read of it."""
+
+    def __init__(self, limit: int):
+        super().__init__()
+        self.limit = limit
+
+
 def check_head(response: http.client.HTTPResponse) -> None:
     """Raise Unreadable where the head of an answer leaves open where its body ends, or what it is."""
     head = response.msg
@@ -82,7 +90,7 @@ def read(response: http.client.HTTPResponse, limit: int) -> bytes:
     while piece := response.read(PIECE):
         body += decoder.decoded(piece, limit + 1 - len(body))
         if len(body) > limit:
-            raise Unreadable
+            raise TooLarge(limit)
     if response.length:
         raise Unreadable
     decoder.finish()

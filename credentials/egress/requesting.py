@@ -50,6 +50,11 @@ def split(url: str, hosts: Collection[str]) -> tuple[str, str]:
     return host, target if target.startswith("/") else f"/{target}"
 
 
+def check_url(url: str, hosts: Collection[str]) -> None:
+    """Raise EgressError where a URL is not https at one of `hosts`, without port, user or the like."""
+    split(url, hosts)
+
+
 def _our_fault(what: str) -> EgressError:
     return EgressError("our_fault", f"The request could not be made: {what}.")
 

@@ -108,7 +108,7 @@ class Consenting:
         added to it), and from what a probe with the new token tells. It is asked twice, first without these
         facts, so that the probe has what it needs; None is what is not known then.
 
-        Raises ValidationError, with the code "account" where the consent is for another one than was asked for.
+        Raises ValidationError, with the code "account" where the consent is for another one than was asked.
         """
         raise NotImplementedError
 

@@ -1,7 +1,7 @@
 """The platform's own registered application at a provider."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, models, transaction
@@ -15,6 +15,9 @@ from credentials.models.secret_holder import SecretHolder
 from credentials.sealing import SecretField
 from health.fields import PlainTextField
 from health.models import Component
+
+if TYPE_CHECKING:
+    from credentials.app_tests import AppTest
 
 
 class OAuthAppQuerySet(SecretHolderQuerySet["OAuthApp"]):
@@ -77,6 +80,13 @@ class OAuthApp(SecretHolder):
     def destination(self) -> tuple[str, ...]:
         """The provider: an app's secrets go to its token and authorization hosts only."""
         return ("oauth_app", self.provider)
+
+    def test(self) -> "AppTest":
+        """Look whether the provider knows the app, tell health, and return what was asked and answered."""
+        # Above this floor, as for credentials.
+        from credentials import app_tests
+
+        return app_tests.test(self)
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Store the app. Its provider's credentials that name no app depend on it, while it is the default.

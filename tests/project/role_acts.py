@@ -4,10 +4,14 @@ What a form must hold is looked up as a superuser, so that a refusal is one of t
 """
 
 from typing import Any
+from unittest import mock
 
 from django.contrib.auth.models import Group, User
 from django.urls import reverse
+from django.utils import timezone
 
+from credentials import app_tests, probes, views
+from health.observations import Observation
 from tests.credentials import admin_pages
 from tests.project.role_cast import PASSWORD, rights
 
@@ -51,6 +55,35 @@ def _group(cast: Any, group: Group, name: str, *codenames: str) -> Any:
     return cast.client.post(_page(group), data)
 
 
+def _limit(cast: Any) -> dict[str, Any]:
+    """Another limit, as the forms of the console send it."""
+    seen = cast.credential.rate_limit.revision
+    return {"allowed_requests": 7, "interval_0": 1, "interval_1": "minute", "seen": seen}
+
+
+def _lift(cast: Any) -> Any:
+    cast.credential.rate_limit.hold_off(seconds=60)
+    return cast.client.post(reverse("lift_hold_off", args=[cast.credential.pk]))
+
+
+def _adopt(cast: Any) -> Any:
+    cast.credential.rate_limit.note_quota(1, interval=1_000)
+    return cast.client.post(reverse("adopt_limit", args=[cast.credential.pk]), {"seen": "1/1000"})
+
+
+def _tested(act: Any) -> Any:
+    """An act that would ask a provider: who may is decided before, and tried here."""
+    now = timezone.now()
+    works = Observation("ok", now, now)
+    with (
+        mock.patch.object(probes, "test", lambda credential: probes.Test(credential, works)),
+        mock.patch.object(app_tests, "test", lambda app: app_tests.AppTest(app, works)),
+        # Its threads have connections of their own, which see nothing of this test.
+        mock.patch.object(views, "_test_in_thread", lambda actor, pk: None),
+    ):
+        return act()
+
+
 def _pk(role: str) -> int:
     return Group.objects.get(name=role).pk
 
@@ -66,6 +99,14 @@ ACTS = {
         cast, cast.shop, shop_url="after.myshopify.com", access_token="shpat_fake_after"
     ),
     "change a rate limit": lambda cast: _change(cast, cast.credential, allowed_requests=7),
+    "change a rate limit in the list": lambda cast: cast.client.post(
+        f"{reverse('rate_limits')}?edit={cast.credential.pk}", _limit(cast)
+    ),
+    "change a rate limit on its page": lambda cast: cast.client.post(
+        reverse("rate_limit", args=[cast.credential.pk]), _limit(cast)
+    ),
+    "lift a hold-off": _lift,
+    "adopt a provider's limit": _adopt,
     "delete a credential": lambda cast: _delete(cast, cast.credential),
     "delete many credentials": lambda cast: _selected(
         cast, "admin:credentials_credential_changelist", "delete_selected", cast.credential, cast.shop
@@ -73,7 +114,24 @@ ACTS = {
     "restore a credential": lambda cast: _selected(
         cast, "admin:credentials_credential_changelist", "restore", cast.deleted, query="?deleted=1"
     ),
+    "begin a consent": lambda cast: cast.client.post(
+        reverse("connect_new", args=["shopify_oauth2"]), {"oauth_app": cast.app.pk, "shop_url": "new"}
+    ),
+    "connect a credential again": lambda cast: cast.client.post(
+        reverse("connect_again", args=[cast.connected.pk])
+    ),
+    "test a credential": lambda cast: _tested(
+        lambda: cast.client.post(reverse("test_credential", args=[cast.credential.pk]))
+    ),
+    "test many credentials": lambda cast: _tested(
+        lambda: _selected(
+            cast, "admin:credentials_credential_changelist", "test_selected", cast.credential, cast.shop
+        )
+    ),
     # OAuth apps
+    "test an app": lambda cast: _tested(
+        lambda: cast.client.post(reverse("test_oauth_app", args=[cast.app.pk]))
+    ),
     "add an app": lambda cast: cast.client.post(
         admin_pages.ADD_APP,
         {"name": "New", "provider": "hubspot", "client_id": "new", "client_secret": "fake", "scopes": "a"},

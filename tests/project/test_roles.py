@@ -1,167 +1,43 @@
 """The matrix of rights: each role at each page, and at each act that changes something.
 
-The two tables say who may, after section 5.4 of the security page. Whoever is not named is refused, and then
-not one row of the database differs. A page that is not in the table yet fails the last test.
+Who may stands in role_matrix.py. Whoever is not named is refused, and then not one row of the database
+differs. A route, an action of a list or a command that is not in the tables yet fails the last tests.
 """
+
+import io
 
 import pytest
 from django.contrib import admin
 from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
-from django.test import RequestFactory
+from django.core.management import call_command, get_commands
+from django.test import Client, RequestFactory
 from django.urls import URLPattern, get_resolver, reverse
 
 from credentials.kinds import KINDS
-from credentials.models import Credential
+from credentials.models import AuditEvent, Credential
+from health.management.base import actor
+from health.models import Flip
 from project import roles
 from tests.project.role_acts import ACTS
 from tests.project.role_cast import difference, make_cast, state
+from tests.project.role_commands import RUNS
+from tests.project.role_matrix import (
+    ACTIONS,
+    COLUMNS,
+    COMMANDS,
+    COMMANDS_APART,
+    NOT_TAKEN,
+    OPEN,
+    PAGES,
+    SENT,
+    SHOWN,
+    SIDEBAR,
+    STAFF,
+    WHO_MAY,
+)
 
 pytestmark = pytest.mark.django_db
-
-COLUMNS = ("anonymous", "outsider", "nobody", "viewer", "operator", "auditor", "admin", "superuser")
-
-STAFF = "nobody viewer operator auditor admin superuser"
-SEE = "viewer operator auditor admin superuser"
-OPERATE = "operator admin superuser"
-AUDIT = "auditor admin superuser"
-ADMIN = "admin superuser"
-SUPERUSER = "superuser"
-NOBODY = ""
-
-PAGES = {
-    "index": SEE,
-    "search": STAFF,
-    "password_change": STAFF,
-    "password_change_done": STAFF,
-    "app_list health": SEE,
-    "app_list credentials": SEE,
-    "app_list auth": ADMIN,
-    "autocomplete components": SEE,
-    "autocomplete people": ADMIN,
-    "credentials_credential_changelist": SEE,
-    "credentials_credential_add": OPERATE,
-    "credentials_credential_change": SEE,
-    "credentials_credential_history": SEE,
-    "credentials_credential_delete": ADMIN,
-    # Leads to the list of all kinds, which asks.
-    "credentials_kind_changelist": STAFF,
-    "credentials_kind_add": OPERATE,
-    "credentials_kind_change": SEE,
-    "credentials_kind_history": SEE,
-    "credentials_kind_delete": ADMIN,
-    "credentials_oauthapp_changelist": SEE,
-    "credentials_oauthapp_add": ADMIN,
-    "credentials_oauthapp_change": SEE,
-    "credentials_oauthapp_history": SEE,
-    "credentials_oauthapp_delete": ADMIN,
-    "credentials_auditevent_changelist": AUDIT,
-    "credentials_auditevent_add": NOBODY,
-    "credentials_auditevent_change": AUDIT,
-    "credentials_auditevent_history": AUDIT,
-    "credentials_auditevent_delete": NOBODY,
-    "health_component_changelist": SEE,
-    "health_component_add": OPERATE,
-    "health_component_change": SEE,
-    "health_component_history": SEE,
-    "health_component_report": OPERATE,
-    "health_component_delete": ADMIN,
-    "health_flip_changelist": SEE,
-    "health_flip_add": NOBODY,
-    "health_flip_change": SEE,
-    "health_flip_history": SEE,
-    "health_flip_delete": NOBODY,
-    "auth_user_changelist": ADMIN,
-    "auth_user_add": ADMIN,
-    "auth_user_change": ADMIN,
-    "auth_user_history": ADMIN,
-    "auth_user_delete": ADMIN,
-    "auth_user_password_change": SUPERUSER,
-    "auth_group_changelist": ADMIN,
-    "auth_group_add": ADMIN,
-    "auth_group_change": ADMIN,
-    "auth_group_history": ADMIN,
-    "auth_group_delete": ADMIN,
-}
-# Pages that show nothing of the database.
-OPEN = {"login", "logout", "jsi18n"}
-
-WHO_MAY = {
-    "add a credential": OPERATE,
-    "rename a credential": OPERATE,
-    "replace a secret": OPERATE,
-    "change a destination": OPERATE,
-    "change a rate limit": OPERATE,
-    "delete a credential": ADMIN,
-    "delete many credentials": ADMIN,
-    "restore a credential": ADMIN,
-    "add an app": ADMIN,
-    "rename an app": ADMIN,
-    "replace the secret of an app": ADMIN,
-    "delete an app": ADMIN,
-    "delete many apps": ADMIN,
-    "report a status": OPERATE,
-    "add a component": OPERATE,
-    "rename a component": OPERATE,
-    "wire a component": OPERATE,
-    "delete a component": ADMIN,
-    "delete many components": ADMIN,
-    "add a flip": NOBODY,
-    "change a flip": NOBODY,
-    "delete a flip": NOBODY,
-    "delete many flips": NOBODY,
-    "add an event": NOBODY,
-    "change an event": NOBODY,
-    "delete an event": NOBODY,
-    "delete many events": NOBODY,
-    "change one's own password": STAFF,
-    "add a person": ADMIN,
-    "correct a person's name": ADMIN,
-    "correct one's own name": ADMIN,
-    "give a role": ADMIN,
-    "take a role": ADMIN,
-    "shut a person out": ADMIN,
-    "delete a person": ADMIN,
-    "delete many people": ADMIN,
-    "add a group of rights one has": ADMIN,
-    "change a group": ADMIN,
-    "delete a group": ADMIN,
-    "delete many groups": ADMIN,
-    "rename a person": SUPERUSER,
-    "set another's password": SUPERUSER,
-    "set one's own password without the old one": NOBODY,
-    "make another a superuser": SUPERUSER,
-    "make oneself a superuser": SUPERUSER,
-    "take another role oneself": SUPERUSER,
-    "let another reveal": SUPERUSER,
-    "let another reveal through a group": SUPERUSER,
-    "let a group reveal": SUPERUSER,
-    "add a group that reveals": SUPERUSER,
-    "change a group that reveals": SUPERUSER,
-    "delete a group that reveals": SUPERUSER,
-    "change what a role may": SUPERUSER,
-    "delete a role": NOBODY,
-    "delete many roles": NOBODY,
-    "correct a superuser's name": SUPERUSER,
-    "shut a superuser out": SUPERUSER,
-    "delete a superuser": SUPERUSER,
-    "delete many people with a superuser": SUPERUSER,
-}
-SIDEBAR = {
-    "Credentials": SEE,
-    "OAuth apps": SEE,
-    "Components": SEE,
-    "Flips": SEE,
-    "Users": ADMIN,
-    "Groups": ADMIN,
-    "Audit trail": AUDIT,
-}
-# Refused by a form or a list that does not take it, where the page as such may be open; else with 403.
-NOT_TAKEN = {act for act in WHO_MAY if act.startswith(("delete many", "restore"))} | {
-    *("rename a person", "make another a superuser", "make oneself a superuser", "take another role oneself"),
-    *("let another reveal", "let another reveal through a group", "let a group reveal"),
-    *("add a group that reveals", "set one's own password without the old one"),
-}
 
 
 def patterns(resolver=None, prefix=""):
@@ -178,10 +54,14 @@ def routes():
     models = {kind._meta.model_name for kind in KINDS.values()}
     found = {}
     for path, name in patterns():
-        parts = (name or "").split("_")
-        if path.startswith("admin/") and name and name not in OPEN:
-            together = ["credentials", "kind", *parts[2:]] if len(parts) > 2 and parts[1] in models else parts
-            found.setdefault("_".join(together), []).append(name)
+        if not name:
+            name = {"admin/(?P<url>.*)$": "catch_all"}.get(path, path)
+        if name.endswith("/<path:object_id>/"):
+            found.setdefault("old_address", []).append(name)
+            continue
+        parts = name.split("_")
+        together = ["credentials", "kind", *parts[2:]] if len(parts) > 2 and parts[1] in models else parts
+        found.setdefault("_".join(together), []).append(name)
     for app in ("health", "credentials", "auth"):
         found[f"app_list {app}"] = found["app_list"]
     found["autocomplete components"] = found["autocomplete people"] = found["autocomplete"]
@@ -199,6 +79,14 @@ def addresses(page, cast):
         }
         return [f"{reverse('admin:autocomplete')}?{asked[page.split()[1]]}"]
     names = routes()[page]
+    if page in ("rate_limits", "oauth_refused"):
+        return [reverse(page)]
+    if page == "connect_new":
+        return [reverse(page, args=["shopify_oauth2"])]
+    if page == "rate_limit":
+        return [reverse(page, args=[cast.credential.pk])]
+    if page == "old_address":
+        return ["/" + name.replace("<path:object_id>", str(cast.credential.pk)) for name in names]
     if not page.endswith(("_change", "_history", "_delete", "_report")) or page == "password_change":
         return [reverse(f"admin:{name}") for name in names]
     rows = {"component": cast.sync, "oauthapp": cast.app, "user": cast.other, "group": cast.shift}
@@ -242,6 +130,9 @@ def test_who_does_what(cast, role, act):
     before = state()
     response = ACTS[act](cast)
     changed = difference(before, state())
+    if role in WHO_MAY[act].split() and act in SHOWN:
+        assert response.status_code == 200 and bool(changed) is SHOWN[act]
+        return
     if role in WHO_MAY[act].split():
         assert response.status_code == 302 and changed
         return
@@ -275,6 +166,66 @@ def test_the_migration_gave_each_role_its_rights(role):
     assert sorted(".".join(one) for one in held) == sorted(roles.ROLES[role])
 
 
-def test_every_page_and_every_act_is_in_the_matrix():
-    assert set(routes()) == set(PAGES)
+# --- commands: whoever may run them is not asked for a role, and is written down
+
+
+def run_command(name, monkeypatch):
+    """Run it; returns the new events, the new flips, and the tables that differ."""
+    cast = make_cast("anonymous")
+    cast.patch = monkeypatch
+    arguments = RUNS[name](cast)
+    call_command("verify_audit", stdout=io.StringIO())  # the events so far are in the chain
+    events, flips = set(AuditEvent.objects.values_list("pk")), set(Flip.objects.values_list("pk"))
+    before = state()
+    call_command(name, *arguments, stdout=io.StringIO(), stderr=io.StringIO())
+    new_events = [one for one in AuditEvent.objects.all() if (one.pk,) not in events]
+    new_flips = [one for one in Flip.objects.all() if (one.pk,) not in flips]
+    return new_events, new_flips, difference(before, state())
+
+
+@pytest.mark.parametrize("command", [name for name, changes in COMMANDS.items() if changes])
+def test_a_command_that_changes_something_is_recorded_by_name(monkeypatch, command):
+    events, flips, changed = run_command(command, monkeypatch)
+    assert changed
+    found = {one.actor for one in (events or flips)}
+    assert found == {actor()} and actor().startswith("cli:")
+
+
+@pytest.mark.parametrize("command", [name for name, changes in COMMANDS.items() if not changes])
+def test_a_command_that_shows_something_changes_nothing(monkeypatch, command):
+    assert run_command(command, monkeypatch) == ([], [], [])
+
+
+# --- the tables are whole
+
+
+@pytest.mark.parametrize("route", OPEN)
+def test_an_open_route_shows_nothing_of_the_database(route):
+    addresses = {"home": reverse("home"), "catch_all": "/admin/nothing/of/this/name/"}
+    addresses["oauth_callback"] = reverse("oauth_callback", args=["hubspot"])
+    address = addresses.get(route) or reverse(f"admin:{route}")
+    assert Client().get(address).status_code == OPEN[route]
+
+
+def test_every_route_and_every_act_is_in_the_matrix():
+    assert set(routes()) - set(OPEN) - set(SENT) == set(PAGES)
+    assert set(SENT.values()) <= set(WHO_MAY)
     assert set(ACTS) == set(WHO_MAY)
+
+
+def test_every_action_of_a_list_is_in_the_matrix():
+    found = set()
+    for model, page in admin.site._registry.items():
+        # The theme has more places for actions than the menu above a list.
+        for place in ("actions_list", "actions_row", "actions_detail", "actions_submit_line"):
+            assert not getattr(page, place, None), f"{model.__name__}.{place} is not in the matrix"
+        if model not in KINDS.values():
+            found |= {f"{model._meta.label} {name}" for _call, name, _title in page._get_base_actions()}
+    assert found == set(ACTIONS)
+    assert set(ACTIONS.values()) <= set(WHO_MAY)
+
+
+def test_every_command_is_in_the_matrix():
+    ours = {name for name, app in get_commands().items() if app in ("project", "credentials", "health")}
+    assert ours == set(COMMANDS) | set(COMMANDS_APART)
+    assert set(RUNS) == set(COMMANDS)

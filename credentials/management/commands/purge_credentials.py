@@ -6,13 +6,14 @@ from django.core.management.base import CommandParser
 from django.utils import timezone
 
 from credentials.management import base
-from credentials.models import KEPT_FOR, Credential
+from credentials.models import KEPT_FOR, Credential, PendingConsent
 
 
 class Command(base.Command):
     help = f"""Remove the credentials for good that were deleted more than {KEPT_FOR.days} days ago.
 
-Their secrets go with them. Until then they can be brought back. Run it once a day.
+Their secrets go with them; until then they can be brought back. Consents that nobody came back from in time
+go too. Run it once a day.
 
   manage.py purge_credentials
   manage.py purge_credentials --dry-run"""
@@ -26,5 +27,6 @@ Their secrets go with them. Until then they can be brought back. Run it once a d
             self.stdout.write(f"due {due.count()} (dry run: nothing was removed)")
         else:
             removed = due.purge()
+            PendingConsent.objects.purge()
             if removed or options["verbosity"]:
                 self.stdout.write(f"removed {removed}")

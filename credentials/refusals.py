@@ -1,0 +1,62 @@
+"""Why a consent made no credential, in words for the person who comes back."""
+
+from typing import TYPE_CHECKING
+
+from django.utils.translation import gettext_lazy
+
+if TYPE_CHECKING:
+    from credentials.models import Credential
+
+# By code: a title, what happened, and what to do.
+WORDS = {
+    "denied": (
+        gettext_lazy("The consent was not given"),
+        gettext_lazy("Whoever saw the provider's page chose not to allow the access."),
+        gettext_lazy("Nothing was changed. Connect again when the customer agrees."),
+    ),
+    "expired": (
+        gettext_lazy("This connection is no longer waiting"),
+        gettext_lazy(
+            "It took more than ten minutes, was finished already, or was begun by somebody else or in another"
+            " browser."
+        ),
+        gettext_lazy("Nothing was changed. Begin again from the credential or the catalogue."),
+    ),
+    "other_account": (
+        gettext_lazy("Another account answered"),
+        gettext_lazy("The consent was given for another account than the one of this credential."),
+        gettext_lazy(
+            "The stored secret was left as it is. Sign in to the right account, then connect again."
+        ),
+    ),
+    "misconfigured": (
+        gettext_lazy("The provider does not accept our OAuth app"),
+        gettext_lazy("Its client id, client secret or redirect address is not what the provider knows."),
+        gettext_lazy("Correct the OAuth app here or at the provider. The customer cannot help."),
+    ),
+    "requested": (
+        gettext_lazy("An owner has to approve it first"),
+        gettext_lazy("Whoever saw the provider's page may not install the app, and asked an owner to."),
+        gettext_lazy("Nothing was changed. Connect again when the owner has approved."),
+    ),
+    "forged": (
+        gettext_lazy("This answer did not come from the provider"),
+        gettext_lazy("A part that only the provider can write is missing or wrong."),
+        gettext_lazy("Nothing was changed. Begin again from the credential or the catalogue."),
+    ),
+    "failed": (
+        gettext_lazy("The account could not be connected"),
+        gettext_lazy("The provider gave the consent but not an access that works."),
+        gettext_lazy(
+            "Nothing was changed. Try again; if it fails again, look at the provider's status page."
+        ),
+    ),
+}
+
+
+class Refused(Exception):
+    """A consent made no credential. `code` is a key of WORDS; `detail` are further words, redacted."""
+
+    def __init__(self, code: str, detail: str = "", credential: "Credential | None" = None):
+        super().__init__(code)
+        self.code, self.detail, self.credential = code, detail, credential
