@@ -63,6 +63,7 @@ UNFOLD: dict[str, Any] = {
                         "admin:credentials_oauthapp_changelist",
                         "credentials.view_oauthapp",
                     ),
+                    _link(_("Rate limits"), "speed", "rate_limits", "credentials.view_credential"),
                 ],
             },
             {

@@ -7,58 +7,21 @@ What no cell of it notices is a survivor. The exit status is 1 when there is one
 
 import contextlib
 import importlib
-import logging
-import os
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
-from contextvars import ContextVar
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-from tests import conftest
-from tests.postgres_plugin import prepare
+from tests.project.role_matrix import COLUMNS, cells, database, passes
 
 Mutant = tuple[str, Callable[[], contextlib.AbstractContextManager[Any]], tuple[str, ...]]
 
 
-def cells(role: str) -> Iterator[tuple[str, Callable[[], None]]]:
-    """Each cell of one column: its name, and the test of it."""
-    from tests.project import test_roles as matrix
-
-    for act in matrix.WHO_MAY:
-        yield act, partial(in_a_cell, matrix.test_who_does_what, role, act)
-    for page in matrix.PAGES:
-        yield page, partial(in_a_cell, matrix.test_who_sees_what, role, page)
-    if role in matrix.STAFF.split():
-        yield "sidebar", partial(in_a_cell, matrix.test_who_is_led_where, role)
-    if role != "anonymous":
-        yield "reveal", partial(in_a_cell, matrix.test_nobody_reveals_by_their_role, role)
-
-
-def in_a_cell(test: Callable[..., None], role: str, *cell: str) -> None:
-    from tests.project.role_cast import make_cast
-
-    test(make_cast(role), role, *cell)
-
-
 def noticed(columns: tuple[str, ...]) -> str:
     """The first cell of these columns that fails, or an empty string."""
-    from django.db import transaction
-
     for role in columns:
         for name, test in cells(role):
-            try:
-                with transaction.atomic():
-                    test()
-                    transaction.set_rollback(True)
-            except Exception:  # noqa: BLE001 - whatever goes wrong, the change was noticed
-                return f"{role}: {name}"
-            except BaseException as error:
-                # pytest.raises fails with an exception of its own.
-                if type(error).__name__ != "Failed":
-                    raise
+            if not passes(test):
                 return f"{role}: {name}"
     return ""
 
@@ -119,12 +82,14 @@ def guards() -> Iterator[Mutant]:
     from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
     from django.contrib.auth.models import Group
 
-    from credentials import admin, audit_admin
+    from credentials.audit_admin import AuditEventAdmin
+    from credentials.credential_admin import CredentialAdmin
+    from credentials.kind_admin import KindAdmin
+    from credentials.oauth_app_admin import OAuthAppAdmin
     from health import admin as health_admin
     from health import views
     from project import admin as people
     from project import roles, site
-    from tests.project.test_roles import COLUMNS
 
     def yes(self: Any, request: Any, obj: Any = None) -> bool:
         return True
@@ -133,7 +98,7 @@ def guards() -> Iterator[Mutant]:
         return ("last_login", "date_joined", "rights_shown")
 
     pages: tuple[Any, ...] = (
-        *(admin.CredentialAdmin, admin.KindAdmin, admin.OAuthAppAdmin, audit_admin.AuditEventAdmin),
+        *(CredentialAdmin, KindAdmin, OAuthAppAdmin, AuditEventAdmin),
         *(health_admin.ComponentAdmin, health_admin.FlipAdmin, people.UserAdmin, people.GroupAdmin),
     )
     verbs = ("view", "add", "change", "delete")
@@ -148,7 +113,7 @@ def guards() -> Iterator[Mutant]:
         (people.UserAdmin, "get_readonly_fields", dates),
         (people.UserAdmin, "user_change_password", DjangoUserAdmin.user_change_password),
         (site.LanyardSite, "has_permission", lambda self, request: True),
-        (admin.CredentialAdmin.restore, "allowed_permissions", ("view",)),
+        (CredentialAdmin.restore, "allowed_permissions", ("view",)),
         (views, "report", without(views.report, 'not request.user.has_perm("health.report_component")')),
     ]
     for owner, name, value in changes + special:
@@ -169,20 +134,6 @@ def without(function: Any, condition: str) -> Any:
 
 
 def main() -> int:
-    import django
-    from django.core.management import call_command
-    from django.test.utils import setup_test_environment
-
-    conftest.pytest_configure()
-    django.setup()
-    setup_test_environment()
-    call_command("migrate", verbosity=0)
-    from credentials import audit
-    from tests.project.test_roles import COLUMNS
-
-    logging.disable(logging.CRITICAL)
-    who = audit.Acting("cli:tests@localhost")
-    audit._acting = ContextVar("acting", default=who)
     if cell := noticed(COLUMNS):
         sys.exit(f"{cell} fails without any change")
     count, survivors = 0, []
@@ -200,7 +151,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    prepare()
-    with tempfile.TemporaryDirectory() as directory:
-        os.environ["DATABASE_URL"] = f"sqlite:///{Path(directory) / 'mutate.sqlite3'}"
+    with database():
         sys.exit(main())
