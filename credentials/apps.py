@@ -8,4 +8,9 @@ class CredentialsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from credentials import checks  # noqa: F401 - registers them
+        from credentials import (
+            checks,  # noqa: F401 - registers them
+            scheduled,
+        )
+
+        scheduled.register()

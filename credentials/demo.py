@@ -128,7 +128,14 @@ def remove() -> int:
 
 def _is_demo(pk: uuid.UUID, metadata: dict[str, Any]) -> bool:
     """Whether a credential is of the demo, and not one of somebody who calls something a demo as well."""
-    return pk == demo_id("credential", metadata["demo"])
+    return pk == demo_id("credential", metadata.get("demo"))
+
+
+def is_demo(row: Credential | OAuthApp) -> bool:
+    """Whether a credential or an OAuth app is of the demo: its secrets are made up, and good for nothing."""
+    if isinstance(row, OAuthApp):
+        return row.pk == demo_id("app", row.provider)
+    return _is_demo(row.pk, row.metadata)
 
 
 def _apps() -> Iterator[OAuthApp]:

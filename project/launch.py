@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from project import dotenv
+from project import dotenv, supervisor
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 ADDRESS = "127.0.0.1"
@@ -118,17 +118,18 @@ def main() -> None:
     )
     sys.stdout.flush()
     listener.set_inheritable(True)
-    # This process becomes the web server. Once a worker runs beside it, it stays and watches over both.
-    command = [
-        sys.executable,
-        "-m",
-        "gunicorn",
-        "--config",
-        "python:project.gunicorn",
-        "--log-level",
-        "warning",
+    raise SystemExit(supervisor.watch(programs(listener)))
+
+
+def programs(listener: socket.socket) -> list[supervisor.Program]:
+    """The web server on this socket, and the worker that checks what is due."""
+    web = [sys.executable, "-m", "gunicorn", "--config", "python:project.gunicorn", "--log-level", "warning"]
+    web += ["--bind", f"fd://{listener.fileno()}", "project.wsgi"]
+    worker = [sys.executable, "manage.py", "check_health", "--loop"]
+    return [
+        supervisor.Program("web server", web, keep_open=(listener.fileno(),), needed=True),
+        supervisor.Program("worker", worker),
     ]
-    os.execv(sys.executable, [*command, "--bind", f"fd://{listener.fileno()}", "project.wsgi"])  # noqa: S606
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from credentials.models import saving
 from credentials.models.deletion import forget, refuse_in_use
 from credentials.models.fingerprint import Fingerprint
 from credentials.sealing import Fresh, Sealed, SecretField, fingerprint, secret_fields
+from health import schedule
 from health.models import Component
 
 
@@ -214,6 +215,8 @@ class SecretHolder(models.Model):
             audit.record(self._act(changed, replaced), self, fields=changed)
         # After those that it depends on were locked together with it.
         Component.everything.filter(pk=self.component_id).update(**self._component_fields())
+        if replaced:
+            schedule.hurry(self.component_id)
 
     def _act(self, changed: set[str], replaced: list[SecretField]) -> str:
         """What a change is called in the audit trail."""

@@ -24,6 +24,11 @@ def actor() -> str:
     return f"cli:{name}@{socket.gethostname()}"[:255]
 
 
+def worker(name: str) -> str:
+    """Who a worker is, as what it changes is written down: "worker:name@host"."""
+    return f"worker:{name}@{socket.gethostname()}"[:255]
+
+
 class LanyardCommand(BaseCommand):
     """Exit status 0, 1 where some rows failed, 2 where the command was used wrongly."""
 

@@ -208,7 +208,7 @@ def looping(simulator):
         process = subprocess.Popen(
             [sys.executable, "manage.py", "check_health", "--loop", "--concurrency", "8"],
             cwd=ROOT,
-            env=environment() | {"PROVIDER_SIMULATOR_URL": simulator.url},
+            env=environment() | {"PROVIDER_SIMULATOR_URL": simulator.url, "PGAPPNAME": "the tests worker"},
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -260,8 +260,9 @@ def test_a_worker_goes_on_after_its_connections_were_cut(stored, looping):
         with connection.cursor() as cursor:
             cursor.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                " WHERE datname = current_database() AND application_name = 'the tests worker'"
             )
+            assert cursor.rowcount > 0
     process.send_signal(signal.SIGTERM)
     out, errors = process.communicate(timeout=30)
     assert process.returncode == 0 and "Traceback" not in errors

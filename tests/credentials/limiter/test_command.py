@@ -24,7 +24,9 @@ def cast():
     """Three limits: three quarters used, not used, held off."""
     busy, idle, held = make_limit(4, 60_000, at_once=5), make_limit(2, 3_600_000), make_limit(2, 60_000)
     for limit, name in ((busy, "Atreides"), (idle, "Corrino"), (held, "Harkonnen")):
-        Credential.objects.filter(pk=limit.pk).update(name=name)
+        credential = Credential.objects.get(pk=limit.pk)
+        credential.name = name
+        credential.save()
     taken(busy, 3)
     held.hold_off(seconds=120, reason="429")
     return busy, idle, held
