@@ -50,9 +50,11 @@ check: .venv/.dev-ok ## Check style, types, imports, migrations and deployment s
 bench: .venv/.dev-ok ## Measure: imports beside their ceiling, the list beside Django's own admin (ROWS=10000)
 	@$(PY) -m tests.benchmarks.import_rate $(ROWS) both
 	@$(PY) -m tests.benchmarks.list_pages --rows 10 1000 $(ROWS)
+	@$(PY) -m tests.benchmarks.session_rate
 
-faults: .venv/.dev-ok ## Kill imports and run them at once, and prove what is stored (FULL=1 for all of it)
-	@exec $(PY) -m tests.faults.import_kill $(if $(FULL),100000 20,2000 4) both
+faults: .venv/.dev-ok ## Kill imports and token refreshes, and prove what is stored (FULL=1 for all of it)
+	@$(PY) -m tests.faults.import_kill $(if $(FULL),100000 20,2000 4) both
+	@$(PY) -m tests.faults.refresh $(if $(FULL),1000 20,100 5) both
 
 lock: .uv/bin/uv ## Write requirements.txt and requirements-dev.txt anew (ARGS=--upgrade for newer versions)
 	.uv/bin/uv pip compile --quiet --universal --generate-hashes --custom-compile-command "make lock" \

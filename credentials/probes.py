@@ -2,7 +2,7 @@
 
 import logging
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from credentials import egress, feedback, limiter
-from credentials.answers import Reading
+from credentials.answers import Reading, redacted
 from credentials.models import AccessToken, Credential
 from credentials.models import properties as declared
 from credentials.sessions import Session, SignInFailed
@@ -118,7 +118,8 @@ def asked(credential: Credential, session: Session, steps: list[Step]) -> Readin
             call = asking.send(answer)
         except StopIteration as end:
             found: Reading = end.value
-            return found
+            # The provider's words can repeat what it was sent.
+            return replace(found, detail=redacted(found.detail))
     return Reading("internal_error", "Too many calls.")
 
 

@@ -8,24 +8,26 @@ limit, and tells health what it sees.
 import time
 from contextlib import nullcontext
 from http.cookiejar import DefaultCookiePolicy
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import requests
+from django.utils import timezone
 
-from credentials import egress, feedback, tokens
+from credentials import egress, feedback, limiter, tokens
 from credentials.answers import Reading
 from credentials.exchange import Answer, Call
 from credentials.models import Credential
-from credentials.sealing import SecretError
+from credentials.sealing import Fresh, SecretError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# How long a session keeps an access token before it looks whether there is a newer one, in seconds.
-TOKEN_KEPT = 30.0
+# So often a session looks whether the credential was changed or deleted, or has a newer token: in seconds.
+LOOK_EVERY = 30.0
 # What a caller may not decide: these would open a way around the egress or the authentication.
-DECIDED = ("allow_redirects", "auth", "cert", "cookies", "proxies", "verify")
+DECIDED = ("auth", "cert", "cookies", "proxies", "verify")
+# Failures that the request itself causes, whoever's it is: they tell nothing of the credential.
+OF_THE_REQUEST = ("our_fault", "host_refused")
 
 
 class SignInFailed(requests.RequestException):
@@ -41,7 +43,10 @@ class Session(requests.Session):
 
     `wait` is how long a request waits for its turn, in seconds; `body_limit` the most bytes of an answer.
     Beside what requests raises: `egress.EgressError` and `SignInFailed`, which are RequestExceptions too, and
-    `limiter.RateLimited`.
+    `limiter.RateLimited`. An answer's `request` is the one that was asked for, without what signed it in.
+
+    Threads may share it. Inside a transaction it works as long as no token has to be exchanged, which raises
+    RuntimeError there; what health is told is written after the commit.
     """
 
     def __init__(
@@ -63,42 +68,60 @@ class Session(requests.Session):
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self.headers.clear()
         self.headers.update({"User-Agent": egress.USER_AGENT, **credential.HEADERS})
-        adapter = egress.Adapter(hosts=credential.hosts(), body_limit=body_limit, turn=self._turn)
+        self._hosts = credential.hosts()
+        adapter = egress.Adapter(hosts=self._hosts, body_limit=body_limit, turn=self._turn)
         egress.mount(self, adapter)
         # A fresh consent brings its token along, before anything is stored.
-        self._token, self._token_from = token, time.monotonic() + (3600 if token else -TOKEN_KEPT)
+        self._token, self._given, self._exchanges = Fresh(token), bool(token), False
+        self._looked_at = float("-inf")
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("A session cannot be copied or pickled: open one where it is used.")
 
     def request(self, method: str, url: str, **kwargs: Any) -> requests.Response:  # type: ignore[override]
-        """Like that of requests; the URL may be a path at the provider's API."""
+        """Like that of requests; the URL may be a path at the provider's API. No redirect is followed."""
         if refused := sorted(name for name in DECIDED if kwargs.get(name) is not None):
             raise TypeError(f"A session of a credential decides by itself: {', '.join(refused)}.")
-        return super().request(method, self._absolute(str(url)), allow_redirects=False, **kwargs)
+        kwargs["allow_redirects"] = False
+        return super().request(method, self._absolute(str(url)), **kwargs)
 
     def _absolute(self, url: str) -> str:
         return self.credential.at(url) if url.startswith("/") and not url.startswith("//") else url
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
-        """Take a lease, sign in, send; once more with a new token where an old one is refused with 401."""
-        plain = request.copy()
-        response = self._send(request, **kwargs)
-        answer = Answer(response.status_code, response.headers, response.content)
-        if self._token and self.credential.token_refused(answer) and _repeatable(plain.body):
-            # How the exchange fails tells better than the refused token why nothing works.
-            self._take_token(refused=self._token)
-            response = self._send(plain, **kwargs)
-            answer = Answer(response.status_code, response.headers, response.content)
+        """Take a lease, sign in, send; once more with a new secret where an old one is refused."""
+        # Before any secret is opened: the adapter checks it again.
+        egress.check_url(str(request.url), self._hosts)
+        started_at = timezone.now()
+        response, used = self._send(request, **kwargs)
+        answer = _answer(response)
+        # How an exchange fails tells better than the refused token why nothing works.
+        if self.credential.token_refused(answer) and self._has_another(used):
+            response, _used = self._send(request, **kwargs)
+            answer = _answer(response)
         if not self.credential._state.adding:
-            feedback.hear(self.credential, answer, source=self.source, telling=self.telling)
+            feedback.hear(
+                self.credential, answer, started_at=started_at, source=self.source, telling=self.telling
+            )
         return response
 
-    def _send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
+    def _send(self, request: requests.PreparedRequest, **kwargs: Any) -> tuple[requests.Response, Fresh]:
+        """The answer, and the token that it was asked for with."""
         # Signed in first: a lease is good for a moment only, and an exchange takes its time.
-        self._sign_in(request)
+        signed, used = self._signed_in(request)
+        failed: Exception
         try:
-            return super().send(request, **kwargs)
-        except egress.EgressError as error:
-            self._tell(self.credential.read_egress_error(error))
-            raise
+            response = super().send(signed, **kwargs)
+        except (egress.EgressError, limiter.LimiterError) as error:
+            # Without its frames, which hold what was sent.
+            failed = error.with_traceback(None)
+        else:
+            response.request, response.url = request, str(request.url)
+            return response, used
+        del signed
+        if isinstance(failed, egress.EgressError) and not _is_of_the_request(failed, kwargs):
+            self._tell(self.credential.read_egress_error(failed))
+        raise failed
 
     def _turn(self) -> Any:
         """A lease of the credential's rate limit. One that is being connected has no limit yet."""
@@ -107,34 +130,72 @@ class Session(requests.Session):
         return self.credential.rate_limit.acquire(timeout=self.wait, purpose=self.source)
 
     def _tell(self, reading: Reading) -> None:
-        if self.telling:
-            feedback.tell(self.credential, reading, source=self.source)
+        if self.telling and not self.credential._state.adding:
+            feedback.tell(self.credential, reading, started_at=timezone.now(), source=self.source)
 
-    def _sign_in(self, request: requests.PreparedRequest) -> None:
-        host = urlsplit(request.url or "").hostname or ""
-        # Before any secret is opened: the adapter checks it again.
-        egress.check_host(host, self.credential.hosts())
+    # --- signing in -----------------------------------------------------------------------------------------
+
+    def _signed_in(self, request: requests.PreparedRequest) -> tuple[requests.PreparedRequest, Fresh]:
+        """A copy of the request that is signed in, and the token in it. Raises SignInFailed."""
         try:
-            if self.credential.exchanges() and time.monotonic() - self._token_from > TOKEN_KEPT:
-                self._take_token()
-            self.credential.authenticate(request, self._token)
-            return
+            if not self._given and time.monotonic() - self._looked_at > LOOK_EVERY:
+                self._look()
+            signed, used = request.copy(), self._token
+            self.credential.authenticate(signed, used.text)
+            return signed, used
         except SecretError as error:
             reading = Reading(error.code)
-        self._tell(reading)
-        raise SignInFailed(reading)
+        self._fail(reading)
 
-    def _take_token(self, refused: str = "") -> None:
+    def _look(self) -> bool:
+        """Take the credential as it stands now, and its token; returns whether it was changed.
+
+        Raises SignInFailed: it was deleted, or has another destination than this session.
+        """
+        held = self.credential
+        if not held._state.adding and not self._is_current():
+            current = Credential.objects.filter(pk=held.pk).first()
+            if current is None:
+                self._fail(Reading("deleted"))
+            if current.destination() != held.destination():
+                self._fail(Reading("superseded", "It was changed to another address: open a new session."))
+            self.credential = current
+        self._exchanges = self.credential.exchanges()
+        if self._exchanges:
+            self._take_token()
+        self._looked_at = time.monotonic()
+        return self.credential is not held
+
+    def _is_current(self) -> bool:
+        """Whether the credential is stored as it is held here. One query; refreshes are no change."""
+        rows = Credential.objects.non_polymorphic().filter(pk=self.credential.pk)
+        return rows.values_list("version", flat=True).first() == self.credential.version
+
+    def _has_another(self, refused: Fresh) -> bool:
+        """Whether there is something else to try in place of what was refused. Raises SignInFailed."""
+        if self._given:
+            return False
+        if not self._exchanges:
+            return self._look()
+        if self._token is refused:
+            self._take_token(refused)
+        return True
+
+    def _take_token(self, refused: Fresh | None = None) -> None:
         try:
-            self._token = tokens.access_token(self.credential, refused=refused)
-            self._token_from = time.monotonic()
+            self._token = Fresh(tokens.access_token(self.credential, refused=refused))
             return
         except tokens.NoToken as error:
             reading = error.reading
+        self._fail(reading)
+
+    def _fail(self, reading: Reading) -> NoReturn:
         self._tell(reading)
         raise SignInFailed(reading)
 
-    def resolve_redirects(self, *args: Any, **kwargs: Any) -> "Iterator[requests.Response]":  # type: ignore[override]
+    # --- for kinds ------------------------------------------------------------------------------------------
+
+    def resolve_redirects(self, *args: Any, **kwargs: Any) -> "Iterator[requests.Response]":
         """None is followed: a redirect is an answer like any other."""
         return iter(())
 
@@ -148,8 +209,15 @@ class Session(requests.Session):
             data=call.form,
             json=call.json,
         )
-        return Answer(response.status_code, response.headers, response.content)
+        return _answer(response)
 
 
-def _repeatable(body: Any) -> bool:
-    return body is None or isinstance(body, (str, bytes))
+def _answer(response: requests.Response) -> Answer:
+    return Answer(response.status_code, response.headers, response.content)
+
+
+def _is_of_the_request(error: egress.EgressError, kwargs: dict[str, Any]) -> bool:
+    """Whether a failure says nothing of the provider: the caller asked for too much, or too fast."""
+    if error.code == "timeout":
+        return kwargs.get("timeout") is not None
+    return error.code in OF_THE_REQUEST or error.reason == "too_large"

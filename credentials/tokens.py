@@ -12,7 +12,7 @@ import os
 import random
 import socket
 import time
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import NamedTuple, cast
 
 from django.db import DatabaseError, models, transaction
@@ -54,7 +54,7 @@ class _Held(NamedTuple):
     fence: int
 
 
-def access_token(credential: Credential, *, refused: str = "") -> str:
+def access_token(credential: Credential, *, refused: Fresh | None = None) -> str:
     """An access token that is good for now, from the cache or by an exchange.
 
     `refused` is the token that the provider has just answered with 401: it is not given again. Raises
@@ -65,18 +65,18 @@ def access_token(credential: Credential, *, refused: str = "") -> str:
     while True:
         row = for_credential(credential)
         known = _usable(row, refused)
-        if known and not _ends_soon(row):
-            return known
+        if known.text and not _ends_soon(row):
+            return known.text
         if held := _lease(row):
             try:
                 return _exchange(credential, held)
             except NoToken:
-                if known:
+                if known.text:
                     # It ends soon, and is good until then.
-                    return known
+                    return known.text
                 raise
-        if known:
-            return known
+        if known.text:
+            return known.text
         if time.monotonic() > deadline:
             raise NoToken(Reading("busy"))
         time.sleep(random.uniform(0.02, 0.1))  # noqa: S311 - keeps those who wait apart
@@ -99,19 +99,22 @@ def forget(credential: Credential) -> None:
     AccessToken.objects.filter(credential_id=credential.pk).update(expires_at=None, obtained_at=None)
 
 
-def _usable(row: AccessToken, refused: str) -> str:
-    """The cached token, or an empty string where it has ended, was refused, or is of an older secret."""
+def _usable(row: AccessToken, refused: Fresh | None) -> Fresh:
+    """The cached token; an empty one where it has ended, was refused, or is of an older secret."""
     rows = Credential.everything.non_polymorphic().filter(pk=row.credential_id)
     current = rows.values_list("secret_version", flat=True).first()
+    none = Fresh("")
     if row.token is None or row.obtained_at is None or row.secret_version != current:
-        return ""
+        return none
     if row.expires_at is not None and row.expires_at <= timezone.now() + timedelta(seconds=5):
-        return ""
+        return none
     try:
-        text = row.token.use(row.destination())
+        found = Fresh(row.token.use(row.destination()))
     except SecretError:
-        return ""
-    return "" if refused and hmac.compare_digest(text.encode(), refused.encode()) else text
+        return none
+    if refused and hmac.compare_digest(found.text.encode(), refused.text.encode()):
+        return none
+    return found
 
 
 def _ends_soon(row: AccessToken) -> bool:
@@ -163,7 +166,10 @@ def _exchange(credential: Credential, held: _Held) -> str:
         # As it stands now, under the lease: whoever held it before may have stored another refresh token.
         current = Credential.objects.filter(pk=credential.pk).first()
         if current is None:
-            raise NoToken(Reading("secret_missing", "The credential was deleted."))
+            raise NoToken(Reading("deleted"))
+        if current.destination() != credential.destination():
+            # Its token would be sent to where the credential led before.
+            raise NoToken(Reading("superseded"))
         app = current.app_in_use()
         if current.USES_OAUTH_APP and app is None:
             raise NoToken(Reading("oauth_app_missing"))
@@ -172,6 +178,8 @@ def _exchange(credential: Credential, held: _Held) -> str:
         if tried and not _mark(held, in_flight=tried):
             raise NoToken(Reading("busy"))
         found = _ask(current, call)
+        # It holds secrets, and reporters print what is in a frame.
+        del call
     except BaseException:
         _release(held)
         raise
@@ -252,8 +260,8 @@ def _store(credential: Credential, held: _Held, found: Tokens, tried: str) -> No
 
 def _store_once(credential: Credential, held: _Held, found: Tokens, tried: str) -> None:
     now = timezone.now()
-    rotated = found.refresh_token if credential.REFRESHES_WITH else None
-    if rotated and fingerprint(rotated) != tried and not _put_refresh_token(credential, rotated, now):
+    rotated = Fresh(found.refresh_token or "") if credential.REFRESHES_WITH else Fresh("")
+    if rotated.text and fingerprint(rotated) != tried and not _put_refresh_token(credential, rotated):
         # A person entered another secret meanwhile: theirs is in force, and this token is not of it.
         _release(held, in_flight="")
         return
@@ -268,7 +276,8 @@ def _store_once(credential: Credential, held: _Held, found: Tokens, tried: str) 
 
 def _fill(row: AccessToken, credential: Credential, found: Tokens) -> None:
     now = timezone.now()
-    row.credential, row.token = credential, found.access_token
+    row.credential = credential
+    row.token = found.access_token  # type: ignore[assignment]  # the attribute takes a text
     row.secret_version, row.obtained_at = credential.secret_version, now
     lifetime = found.expires_in or credential.TOKEN_LIFETIME
     row.expires_at = now + timedelta(seconds=lifetime)
@@ -281,7 +290,7 @@ def _fill(row: AccessToken, credential: Credential, found: Tokens) -> None:
     )
 
 
-def _put_refresh_token(credential: Credential, text: str, now: datetime) -> bool:
+def _put_refresh_token(credential: Credential, token: Fresh) -> bool:
     """Put a new refresh token in place of the one that was tried; False where another one stands there.
 
     It is no edit: `version` stays, so that nobody's open form goes stale, and so does `secret_version`, for
@@ -290,15 +299,15 @@ def _put_refresh_token(credential: Credential, text: str, now: datetime) -> bool
     field = _refresh_field(credential)
     before = getattr(credential, field.version_name)
     setattr(credential, field.version_name, before + 1)
-    key, token = seal(Fresh(text), field.place(credential), credential.destination())
+    key, sealed = seal(token, field.place(credential), credential.destination())
     rows: models.QuerySet[Credential] = models.QuerySet(type(credential)).filter(
         pk=credential.pk, **{field.version_name: before}
     )
-    stored = rows.update(**{field.name: Sealed(token), field.version_name: before + 1, field.key_name: key})
+    stored = rows.update(**{field.name: Sealed(sealed), field.version_name: before + 1, field.key_name: key})
     if not stored:
         setattr(credential, field.version_name, before)
         return False
-    Fingerprint.objects.remember(credential.id, field.name, fingerprint(text))
+    Fingerprint.objects.remember(credential.id, field.name, fingerprint(token))
     audit.record("refresh", credential, fields=[field.name], actor=_actor())
     return True
 

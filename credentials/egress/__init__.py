@@ -32,6 +32,8 @@ BODY_LIMIT = 1024 * 1024
 HEADER_LIMIT = 64 * 1024
 # Idle connections kept for one host.
 KEPT = 10
+# After so short a wait, in seconds, nobody has hung up for being kept waiting.
+SHORT = 0.5
 # Where the simulator may be.
 LOOPBACK = ("127.0.0.1", "::1")
 
@@ -165,14 +167,16 @@ class Adapter(BaseAdapter):
         while True:
             begun = time.monotonic()
             connection = self._taken(host) or self._connected(host, simulator, timeout, spent)
-            spent += time.monotonic() - begun
+            ready = time.monotonic()
+            spent += ready - begun
             try:
                 turn = self.turn()
             except BaseException:
                 self._put_back(host, connection)
                 raise
             # Who waited long can find that the other side has hung up, or that the moment is over.
-            if connection.is_fresh() and not getattr(turn, "late", False):
+            waited = time.monotonic() - ready > SHORT
+            if (not waited or connection.is_open()) and not getattr(turn, "late", False):
                 return connection, turn, spent
             with turn:
                 self._put_back(host, connection)

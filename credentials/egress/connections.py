@@ -94,15 +94,31 @@ class Connection(http.client.HTTPConnection):
         self.opened = self.used = time.monotonic()
 
     def is_fresh(self) -> bool:
-        """Whether it may serve another call. What can be read before anything was asked is its end."""
+        """Whether it may serve another call."""
         now = time.monotonic()
-        if now - self.used > IDLE or now - self.opened > AGE:
-            return False
-        if isinstance(self.sock, ssl.SSLSocket) and self.sock.pending():
-            return False
+        return now - self.used <= IDLE and now - self.opened <= AGE and self.is_open()
+
+    def is_open(self) -> bool:
+        """Whether the other side has not hung up: what can be read before anything was asked is its end."""
         poll = select.poll()
-        poll.register(self.sock, select.POLLIN)
-        return not poll.poll(0)
+        try:
+            poll.register(self.sock, select.POLLIN)
+        except ValueError:  # closed by an answer that was the last
+            return False
+        return not poll.poll(0) or self._has_only_tickets()
+
+    def _has_only_tickets(self) -> bool:
+        """Whether what has come is TLS's own, such as the tickets that a server sends after the handshake."""
+        if not isinstance(self.sock, TLSSocket):
+            return False
+        self.sock.settimeout(0)
+        try:
+            self.sock.read(1)
+        except ssl.SSLWantReadError:
+            return True
+        except (OSError, ValueError):
+            pass
+        return False
 
 
 def dial(address: str, port: int, seconds: float) -> socket.socket:

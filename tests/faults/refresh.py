@@ -10,7 +10,6 @@ import json
 import multiprocessing
 import os
 import random
-import signal
 import subprocess
 import sys
 import time
@@ -103,7 +102,7 @@ def many_workers(simulator: Any, credential: Any, rounds: int) -> dict[str, Any]
     for one in workers:
         one.join()
     connection.close()
-    lost = rounds * WORKERS - sum(got)
+    lost = rounds * WORKERS - sum(got[:])
     return {
         "rounds": rounds,
         "workers": WORKERS,
@@ -158,7 +157,7 @@ def killed_refreshes(simulator: Any, credential: Any, kills: int) -> dict[str, A
         worker = context.Process(target=_once, args=(credential.pk,))
         worker.start()
         time.sleep(random.uniform(0, 4 * LATENCY))
-        os.kill(worker.pid, signal.SIGKILL)
+        worker.kill()
         worker.join()
         # Requests that were under way are answered all the same.
         time.sleep(2 * LATENCY)
@@ -179,7 +178,7 @@ def killed_refreshes(simulator: Any, credential: Any, kills: int) -> dict[str, A
         # The customer connects again.
         simulator.reset()
         simulator.world.latency["airtable"] = LATENCY
-        stored = Credential.objects.get(pk=credential.pk)
+        stored: Any = Credential.objects.get(pk=credential.pk)
         stored.refresh_token = cast.credential("airtable_oauth2", 0)["properties"]["refresh_token"]
         stored.save()
     good = not counts["lost_without_reason"] and not counts["said_wrongly"]

@@ -3,6 +3,7 @@
 import copy
 import pickle
 import time
+import tracemalloc
 
 import pytest
 
@@ -61,12 +62,15 @@ def test_an_answer_holds_nothing_of_what_signed_it_in(kind, stored):
 def test_it_ends_in_time_and_says_why(behaviour, code, total, stripe, fail, told):
     fail(behaviour, provider="stripe", times=1)
     started = time.monotonic()
+    tracemalloc.start()
     with stripe.session() as s:
         if total:
             s.get_adapter("https://").total = total
         with pytest.raises(egress.EgressError) as caught:
             s.get(ACCOUNT)
         assert time.monotonic() - started < 10
+        assert tracemalloc.get_traced_memory()[1] < 32 * 1024 * 1024
+        tracemalloc.stop()
         assert caught.value.code == code
         assert s.get(ACCOUNT).status_code == 200
     large = behaviour in ("endless", "bomb")
