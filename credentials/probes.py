@@ -156,15 +156,22 @@ def _learn(credential: Credential, account: str) -> Reading | None:
 
     Returns what is wrong: another credential of the kind has it.
     """
-    rows: models.QuerySet[Credential] = models.QuerySet(Credential).filter(pk=credential.pk, account=None)
+    # Of the row as it was looked at: a late answer to an older key tells of another account.
+    rows: models.QuerySet[Credential] = models.QuerySet(Credential).filter(
+        pk=credential.pk,
+        account=None,
+        version=credential.version,
+        secret_version=credential.secret_version,
+    )
     search = f"{credential.search} {account}".strip().casefold()
     try:
         with transaction.atomic():
-            rows.update(account=account, search=search)
+            learnt = rows.update(account=account, search=search)
     except IntegrityError:
         twin = Credential.objects.kind(credential.kind).filter(account=account).first()
         return Reading(
             "other_account", _("“%s” is the credential of this account already.") % (twin or account)
         )
-    credential.account, credential.search = account, search
+    if learnt:
+        credential.account, credential.search = account, search
     return None

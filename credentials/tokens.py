@@ -8,27 +8,25 @@ so.
 """
 
 import hmac
-import os
 import random
 import socket
 import time
+from dataclasses import replace
 from datetime import timedelta
-from typing import NamedTuple, cast
+from typing import cast
 
 from django.db import DatabaseError, models, transaction
-from django.db.models.functions import Now
 from django.utils import timezone
 
-from credentials import audit, egress
+from credentials import audit, egress, token_leases
 from credentials.answers import Reading, redacted
 from credentials.exchange import Call
 from credentials.models import AccessToken, Credential, Fingerprint, OAuthApp
 from credentials.models.access import Tokens
 from credentials.models.access_token import for_credential
 from credentials.sealing import Fresh, Sealed, SecretError, SecretField, fingerprint, seal
+from credentials.token_leases import Held, mark, release
 
-# Longer than an exchange can take: the whole call ends after 10 seconds.
-LEASE = timedelta(seconds=30)
 # How long others wait for the one who exchanges.
 PATIENCE = 20.0
 # A token is exchanged ahead of its end: the last tenth of its life, at least this long before.
@@ -47,13 +45,6 @@ class NoToken(Exception):
         self.reading = reading
 
 
-class _Held(NamedTuple):
-    """A lease that this process holds."""
-
-    row: AccessToken
-    fence: int
-
-
 def access_token(credential: Credential, *, refused: Fresh | None = None) -> str:
     """An access token that is good for now, from the cache or by an exchange.
 
@@ -67,7 +58,7 @@ def access_token(credential: Credential, *, refused: Fresh | None = None) -> str
         known = _usable(row, refused)
         if known.text and not _ends_soon(row):
             return known.text
-        if held := _lease(row):
+        if held := token_leases.take(row):
             try:
                 return _exchange(credential, held)
             except NoToken:
@@ -78,7 +69,7 @@ def access_token(credential: Credential, *, refused: Fresh | None = None) -> str
         if known.text:
             return known.text
         if time.monotonic() > deadline:
-            raise NoToken(Reading("busy"))
+            raise NoToken(Reading("busy", row.leased_by))
         time.sleep(random.uniform(0.02, 0.1))  # noqa: S311 - keeps those who wait apart
 
 
@@ -91,12 +82,8 @@ def keep(credential: Credential, found: Tokens) -> None:
         AccessToken.objects.filter(pk=row.pk).update(
             fence=models.F("fence") + 1, in_flight="", leased_until=None
         )
+        _note_end(credential, found)
         _fill(row, credential, found)
-
-
-def forget(credential: Credential) -> None:
-    """Take the cached token away, so that the next use exchanges anew."""
-    AccessToken.objects.filter(credential_id=credential.pk).update(expires_at=None, obtained_at=None)
 
 
 def _usable(row: AccessToken, refused: Fresh | None) -> Fresh:
@@ -124,43 +111,10 @@ def _ends_soon(row: AccessToken) -> bool:
     return timezone.now() >= row.expires_at - min(ahead, (row.expires_at - row.obtained_at) / 2)
 
 
-# --- the lease ----------------------------------------------------------------------------------------------
-
-
-def _lease(row: AccessToken) -> _Held | None:
-    """The lease, or None where somebody else holds it. By the database's clock, which all hosts share.
-
-    The number must be as it was read: it rises with each lease and each release, so that whoever looked
-    before somebody else was done has to look again. Raises RuntimeError inside a transaction.
-    """
-    free = models.Q(leased_until=None) | models.Q(leased_until__lt=Now())
-    with transaction.atomic(durable=True):
-        taken = AccessToken.objects.filter(free, pk=row.pk, fence=row.fence).update(
-            fence=row.fence + 1,
-            leased_by=f"{socket.gethostname()}:{os.getpid()}"[:255],
-            leased_until=Now() + LEASE,
-        )
-    if not taken:
-        return None
-    # Whoever held it before may have noted what it sent after this process had read the row.
-    row.refresh_from_db(fields=["in_flight"])
-    return _Held(row, row.fence + 1)
-
-
-def _mark(held: _Held, **values: object) -> bool:
-    """Write to the row of the lease; returns whether it is still held."""
-    return bool(AccessToken.objects.filter(pk=held.row.pk, fence=held.fence).update(**values))
-
-
-def _release(held: _Held, **values: object) -> bool:
-    """Give the lease back, with these values; returns whether it was still held."""
-    return _mark(held, fence=held.fence + 1, leased_until=None, leased_by="", **values)
-
-
 # --- the exchange -------------------------------------------------------------------------------------------
 
 
-def _exchange(credential: Credential, held: _Held) -> str:
+def _exchange(credential: Credential, held: Held) -> str:
     """Get a new token and store it; returns it. Raises NoToken."""
     try:
         # As it stands now, under the lease: whoever held it before may have stored another refresh token.
@@ -175,28 +129,31 @@ def _exchange(credential: Credential, held: _Held) -> str:
             raise NoToken(Reading("oauth_app_missing"))
         call, tried = _call(current, app)
         interrupted = bool(tried) and held.row.in_flight == tried
-        if tried and not _mark(held, in_flight=tried):
+        if tried and not mark(held, in_flight=tried):
             raise NoToken(Reading("busy"))
         found = _ask(current, call)
         # It holds secrets, and reporters print what is in a frame.
         del call
     except BaseException:
-        _release(held)
+        release(held)
         raise
     if isinstance(found, Reading):
         return _failed(credential, current, held, found, interrupted)
     _store(current, held, found, tried)
+    if wrong := current.read_owner(found):
+        raise NoToken(wrong)
     return found.access_token
 
 
 def _call(credential: Credential, app: OAuthApp | None) -> tuple[Call, str]:
-    """The exchange's request, and the fingerprint of the refresh token in it; "" where it holds none."""
+    """The exchange's request, and the fingerprint of the refresh token that it may end; "" where none is."""
     name = credential.REFRESHES_WITH
     if name and not getattr(credential, name):
         raise NoToken(Reading("secret_missing"))
     try:
         call = credential.token_call(cast(OAuthApp, app))
-        tried = fingerprint(getattr(credential, name).use(credential.destination())) if name else ""
+        ends = name and credential.ROTATES
+        tried = fingerprint(getattr(credential, name).use(credential.destination())) if ends else ""
     except SecretError as error:
         reading = Reading(error.code)
     else:
@@ -208,21 +165,23 @@ def _ask(credential: Credential, call: Call) -> Tokens | Reading:
     try:
         answer = egress.send(call, hosts=credential.hosts())
     except egress.EgressError as error:
-        return credential.read_egress_error(error)
+        reading = credential.read_egress_error(error)
+        return reading if error.sent else replace(reading, facts={"sent": False})
     found = credential.read_token_answer(answer)
     if isinstance(found, Reading):
         secrets = [*(call.form or {}).values(), *(call.basic or ())]
-        return Reading(found.code, redacted(found.detail, secrets), found.retry_after)
+        return replace(found, detail=redacted(found.detail, secrets))
     return found
 
 
 def _failed(
-    credential: Credential, current: Credential, held: _Held, found: Reading, interrupted: bool
+    credential: Credential, current: Credential, held: Held, found: Reading, interrupted: bool
 ) -> str:
     """Give the lease back and say why there is no token; or use what somebody else stored meanwhile."""
     # What may have reached the provider stays noted; so does what was lost, to be told again next time.
-    keep = found.code in UNCERTAIN or interrupted
-    _release(held, **({} if keep else {"in_flight": ""}))
+    uncertain = found.code in UNCERTAIN and found.facts.get("sent", True)
+    keep = uncertain or interrupted
+    release(held, **({} if keep else {"in_flight": ""}))
     if found.code in ("revoked", "expired") and current.REFRESHES_WITH:
         if not _is_current(current):
             raise NoToken(Reading("superseded"))
@@ -245,7 +204,7 @@ def _refresh_field(credential: Credential) -> SecretField:
 # --- storing ------------------------------------------------------------------------------------------------
 
 
-def _store(credential: Credential, held: _Held, found: Tokens, tried: str) -> None:
+def _store(credential: Credential, held: Held, found: Tokens, tried: str) -> None:
     """Keep what the provider gave, however often the database must be asked."""
     for attempt in range(STORING_TRIES):
         try:
@@ -258,20 +217,26 @@ def _store(credential: Credential, held: _Held, found: Tokens, tried: str) -> No
             time.sleep(0.05 * 2**attempt)
 
 
-def _store_once(credential: Credential, held: _Held, found: Tokens, tried: str) -> None:
-    now = timezone.now()
+def _store_once(credential: Credential, held: Held, found: Tokens, tried: str) -> None:
     rotated = Fresh(found.refresh_token or "") if credential.REFRESHES_WITH else Fresh("")
     if rotated.text and fingerprint(rotated) != tried and not _put_refresh_token(credential, rotated):
         # A person entered another secret meanwhile: theirs is in force, and this token is not of it.
-        _release(held, in_flight="")
+        release(held, in_flight="")
         return
-    if found.refresh_expires_in:
-        ends = now + timedelta(seconds=found.refresh_expires_in)
-        models.QuerySet.update(credential._root_rows().filter(pk=credential.pk), expires_at=ends)
-    if not _release(held, in_flight=""):
+    _note_end(credential, found)
+    if not release(held, in_flight=""):
         # Somebody else holds the lease by now. The refresh token is safe; the access token is theirs to get.
         return
-    _fill(held.row, credential, found)
+    if credential.read_owner(found) is None:
+        _fill(held.row, credential, found)
+
+
+def _note_end(credential: Credential, found: Tokens) -> None:
+    """Note when the refresh token itself ends, where the provider says so."""
+    if found.refresh_expires_in:
+        ends = timezone.now() + timedelta(seconds=found.refresh_expires_in)
+        credential._root_rows().filter(pk=credential.pk).update(expires_at=ends)
+        credential.expires_at = ends
 
 
 def _fill(row: AccessToken, credential: Credential, found: Tokens) -> None:

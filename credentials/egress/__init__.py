@@ -190,6 +190,7 @@ class Adapter(BaseAdapter):
             failed = error
         except (OSError, http.client.HTTPException, ValueError) as error:
             failed = _meaning(error, host)
+        failed.sent = False
         raise failed
 
     def _taken(self, host: str) -> Connection | None:

@@ -14,8 +14,11 @@ class EgressError(requests.RequestException):
 
     `code` is one of `health.observations.CODES`. Beside `tls_failed`, `reason` is "expired", "name",
     "untrusted" or "other"; beside `name_not_found`, `control_names_resolve` says whether other names resolve;
-    beside `garbled`, it is "too_large" where the answer has more bytes than are read.
+    beside `garbled`, it is "too_large" where the answer has more bytes than are read. `sent` is False where
+    nothing of the request can have left: it failed before.
     """
+
+    sent = True
 
     def __init__(self, code: str, sentence: str, *, reason: str = "", control_names_resolve: bool = False):
         super().__init__(sentence)

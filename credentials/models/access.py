@@ -4,16 +4,21 @@ Kinds override what is their own. The code that sends is in `sessions`, `tokens`
 """
 
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import requests
+from django.utils.translation import gettext_lazy as _
 
 from credentials import answers
 from credentials.answers import Reading, Rule
 from credentials.exchange import Answer, Call
+from health.meaning import CUSTOMER
+from health.observations import CODES
 
 if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
+
     from credentials.models.credential import Credential
     from credentials.models.oauth_app import OAuthApp
     from credentials.probes import Test
@@ -60,11 +65,22 @@ class Access:
     SIGN_IN_HOST: ClassVar[str] = ""
     # Sent with every request.
     HEADERS: ClassVar[Mapping[str, str]] = {"Accept": "application/json"}
+    # Whether each exchange of the refresh token may give another one and end the old: when it breaks off, the
+    # new one may be lost. Elsewhere the same one can be tried again.
+    ROTATES: ClassVar[bool] = False
     # How this provider's answers read, before what holds for all: of the API, and of the token endpoint.
     RULES: ClassVar[tuple[Rule, ...]] = ()
     TOKEN_RULES: ClassVar[tuple[Rule, ...]] = ()
-    # The property that holds a refresh token, and whether each use gives another one and ends the old.
+    # The property that holds a refresh token.
     REFRESHES_WITH: ClassVar[str] = ""
+    # Properties with which any customer's host can be asked about the app, where there is such a host.
+    APP_TEST_AT: ClassVar[Mapping[str, str]] = {}
+    # What a test of the app cannot tell.
+    APP_TEST_LEAVES_OPEN: ClassVar["StrOrPromise"] = _(
+        "Its redirect address and its scopes: only a consent shows these. That the app is looked at before"
+        " the token is what RFC 6749 asks of a provider; one that did it the other way round would look the"
+        " same."
+    )
     # How long an access token lives where the provider does not say, in seconds.
     TOKEN_LIFETIME: ClassVar[float] = 3600
 
@@ -132,6 +148,14 @@ class Access:
         rules = (*self.TOKEN_RULES, *answers.TOKEN_RULES)
         return self._timed(answers.read(answer, rules), answer) or self.tokens(answer) or Reading("garbled")
 
+    def read_owner(self, found: Tokens) -> Reading | None:
+        """What is wrong where tokens of the stored secret are another account's; None where nothing is.
+
+        The refresh token among them is kept all the same, as the old one may have ended; the access token is
+        not used.
+        """
+        return None
+
     def authenticate(self, request: requests.PreparedRequest, token: str) -> None:
         """Put into a request what signs it in. `token` is the access token of kinds that exchange, else "".
 
@@ -140,8 +164,12 @@ class Access:
         request.headers["Authorization"] = f"Bearer {token}"
 
     def token_refused(self, answer: Answer) -> bool:
-        """Whether an answer says that the access token has ended: worth one exchange and one more try."""
-        return answer.status == 401
+        """Whether an answer says that the access token has ended: worth one exchange and one more try.
+
+        Not by status alone: Salesforce says it with 403, Linear with 400, Marketo with 200.
+        """
+        failure = self.read_failure(answer)
+        return answer.status == 401 or (failure is not None and failure.code == "revoked")
 
     # --- looking --------------------------------------------------------------------------------------------
 
@@ -160,7 +188,7 @@ class Access:
         facts = self.facts(answer)
         if facts is None:
             # An error that no rule knows, or not this API at all.
-            said = answers.signs_of(answer).words[: answers.DETAIL_LENGTH]
+            said = answers.signs_of(answer).words
             return Reading("unclassified" if answers.names_an_error(answer) else "garbled", said)
         return Reading("ok", facts=facts, scopes=self.granted(facts))
 
@@ -168,10 +196,21 @@ class Access:
         """What is wrong by any answer of the API; None where nothing is."""
         return self._timed(answers.read(answer, (*self.RULES, *answers.API_RULES)), answer)
 
+    def read_traffic(self, answer: Answer) -> Reading | None:
+        """What is wrong by an answer to whatever a worker asked for; None where nothing is.
+
+        What the customer would have to mend is taken from error codes and from a status that speaks of the
+        credential alone: other words and statuses may be about the request, and are "unclassified" here.
+        """
+        found = self.read_failure(answer)
+        if found and found.guessed and CODES[found.code].owner == CUSTOMER:
+            return Reading("unclassified", found.detail)
+        return found
+
     def _timed(self, found: Reading | None, answer: Answer) -> Reading | None:
         """A throttled reading with the wait by this provider's own signs."""
         if found and found.code == "rate_limited":
-            return Reading(found.code, found.detail, self.wait(answer))
+            return replace(found, retry_after=self.wait(answer))
         return found
 
     def read_egress_error(self, error: Any) -> Reading:
@@ -234,7 +273,7 @@ def seconds(value: Any) -> float | None:
         return None
     try:
         found = float(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return found if 0 < found < 10**9 else None
 

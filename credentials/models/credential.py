@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from polymorphic.models import PolymorphicModel
 
 from credentials import audit, json_values
-from credentials.models import app_choice
+from credentials.models import app_choice, saving
 from credentials.models import properties as declared
 from credentials.models.access import Access
 from credentials.models.consent import Consenting
@@ -224,6 +224,15 @@ class Credential(Declaration, Access, Consenting, SecretHolder, PolymorphicModel
         RateLimit.objects.create(credential_id=self.pk, **limit._asdict())
         if app := self.app_in_use():
             wiring.connect([(self.component_id, app.component_id)], actor=audit.now_acting().actor)
+
+    def _catch_up(self, stored: Self | None) -> None:
+        if saving.replaced(self, None):
+            # It was that of the secret before.
+            self.expires_at = None
+        if stored is not None and self.account is None and stored.account:
+            # A probe has learnt it since this instance was loaded.
+            self.account = stored.account
+            self.prepare()
 
     def _changed_to(self, changed: set[str]) -> None:
         if changed & set(self.SEPARATES):

@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
+from django.db import models
+
 from credentials.sealing import Cleared, Fresh, Sealed, SecretField, secret_fields
 
 if TYPE_CHECKING:
@@ -27,12 +29,26 @@ def written(row: "SecretHolder", update_fields: set[str] | None, secrets: list[S
             for field in row._meta.concrete_fields
             if not field.primary_key and field.attname not in deferred
         }
+        # What the code keeps beside people's edits: an instance loaded earlier must not take it back.
+        names -= {"last_used_at", "expires_at", "unreadable"}
     else:
         names = {*update_fields, "version", "updated_at"}
     for field in secret_fields(type(row)):
         sealed = {field.name, field.version_name, field.key_name}
         names = names | sealed if field in secrets else names - sealed
-    return names | {"secret_version", "unreadable"} if secrets else names
+    if secrets:
+        names |= {"secret_version", "unreadable"} | ({"expires_at"} if hasattr(row, "expires_at") else set())
+    return names
+
+
+def catch_up(row: "SecretHolder", secrets: list[SecretField]) -> None:
+    """Count the seals of secrets that are replaced from the stored ones, under a lock: a refresh may have
+    raised them since this instance was loaded, and no two secrets may ever have the same number."""
+    versions = [field.version_name for field in secrets]
+    rows: models.QuerySet = models.QuerySet(type(row)).filter(pk=row.pk).select_for_update(of=("self",))
+    found = rows.values(*versions).first() if versions else None
+    for name in versions if found else ():
+        setattr(row, name, max(getattr(row, name) or 0, found[name]))
 
 
 def changed(row: "SecretHolder", stored: Any, names: set[str], secrets: list[SecretField]) -> set[str]:

@@ -203,7 +203,9 @@ class SecretHolder(models.Model):
     ) -> None:
         stored = self.stored()
         self._claim()
+        self._catch_up(stored)
         if replaced:
+            saving.catch_up(self, replaced)
             self.secret_version += 1
             self.unreadable = saving.stays_unreadable(self, replaced)
         written = saving.written(self, update_fields, replaced)
@@ -217,6 +219,9 @@ class SecretHolder(models.Model):
         Component.everything.filter(pk=self.component_id).update(**self._component_fields())
         if replaced:
             schedule.hurry(self.component_id)
+
+    def _catch_up(self, stored: Self | None) -> None:
+        """Called before a row is changed, with the stored one, for what only the code writes."""
 
     def _act(self, changed: set[str], replaced: list[SecretField]) -> str:
         """What a change is called in the audit trail."""
