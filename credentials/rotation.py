@@ -96,7 +96,7 @@ def _swap(column: Column, pk: Any, token: Any, key: str, version: int) -> str:
     newest, again = sealed
     field = column.field
     # The version counts replacements; the key changes when another run was here first.
-    unchanged = models.QuerySet(column.model).filter(
+    unchanged: models.QuerySet[Any] = models.QuerySet(column.model).filter(
         pk=pk, **{field.version_name: version, field.key_name: key}
     )
     swapped: int = unchanged.update(**{field.name: Sealed(again), field.key_name: newest})

@@ -1,7 +1,7 @@
 """Who exchanges the token of a credential: one at a time, over all hosts, by the database's clock."""
 
 import os
-import socket
+import platform
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -32,7 +32,7 @@ def take(row: AccessToken) -> Held | None:
     with transaction.atomic(durable=True):
         taken = AccessToken.objects.filter(free, pk=row.pk, fence=row.fence).update(
             fence=row.fence + 1,
-            leased_by=f"{socket.gethostname()}:{os.getpid()}"[:255],
+            leased_by=f"{platform.node()}:{os.getpid()}"[:255],
             leased_until=Now() + LEASE,
         )
     if not taken:

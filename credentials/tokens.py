@@ -8,8 +8,8 @@ so.
 """
 
 import hmac
+import platform
 import random
-import socket
 import time
 from dataclasses import replace
 from datetime import timedelta
@@ -282,4 +282,4 @@ def _actor() -> str:
     try:
         return audit.now_acting().actor
     except audit.NobodyActs:
-        return f"worker:refresh@{socket.gethostname()}"
+        return f"worker:refresh@{platform.node()}"

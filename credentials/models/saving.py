@@ -46,9 +46,9 @@ def catch_up(row: "SecretHolder", secrets: list[SecretField]) -> None:
     raised them since this instance was loaded, and no two secrets may ever have the same number."""
     versions = [field.version_name for field in secrets]
     rows: models.QuerySet = models.QuerySet(type(row)).filter(pk=row.pk).select_for_update(of=("self",))
-    found = rows.values(*versions).first() if versions else None
-    for name in versions if found else ():
-        setattr(row, name, max(getattr(row, name) or 0, found[name]))
+    stored = rows.values(*versions).first() or {}
+    for name in versions:
+        setattr(row, name, max(getattr(row, name) or 0, stored.get(name, 0)))
 
 
 def changed(row: "SecretHolder", stored: Any, names: set[str], secrets: list[SecretField]) -> set[str]:

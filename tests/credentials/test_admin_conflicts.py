@@ -202,7 +202,8 @@ def test_a_row_changed_between_check_and_save_is_never_a_server_error(admin_clie
 
 @pytest.mark.parametrize("same", [{"client_id": "the-same"}, {"is_default": True}])
 def test_the_loser_of_a_race_for_an_oauth_app_is_told(admin_client, monkeypatch, same):
-    between_check_and_save(monkeypatch, oauth_app_forms.OAuthAppForm, lambda: make_oauth_app("hubspot", **same))
+    form = oauth_app_forms.OAuthAppForm
+    between_check_and_save(monkeypatch, form, lambda: make_oauth_app("hubspot", **same))
     data = {"name": "Mine", "provider": "hubspot", "client_id": "mine", "client_secret": "fake-secret-mine"}
     response = admin_client.post(
         ADD_APP, data | {name: "on" if value is True else value for name, value in same.items()}

@@ -3,7 +3,7 @@
 import pytest
 from django.utils import timezone
 
-from credentials.admin import OAuthAppAdmin
+from credentials.oauth_app_admin import OAuthAppAdmin
 from credentials.kinds import KINDS
 from credentials.models import Credential, Fingerprint, OAuthApp, RateLimit
 from health.models import Component
