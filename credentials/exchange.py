@@ -2,9 +2,10 @@
 
 import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 from requests.structures import CaseInsensitiveDict
 
@@ -30,6 +31,12 @@ class Call:
 
     def __str__(self) -> str:
         return f"{self.method} {self.url.partition('?')[0]}"
+
+    def sent(self) -> Iterator[str]:
+        """What an answer may repeat of it and nobody may read: all that its form and its sign-in hold, as it
+        is and as it stands in forms."""
+        for text in (*(self.form or {}).values(), *(self.basic or ())):
+            yield from {text, quote(text, safe=""), quote_plus(text)}
 
 
 @dataclass(frozen=True, repr=False)

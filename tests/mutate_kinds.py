@@ -20,8 +20,8 @@ DECLARATIONS = (
 )
 # How a kind reaches its provider: for these the contract in test_kind_access.py is run.
 OF_ACCESS = (
-    *("API_HOST", "SIGN_IN_HOST", "HEADERS", "RULES", "TOKEN_RULES", "REFRESHES_WITH", "TOKEN_LIFETIME"),
-    *("api_host", "exchanges", "token_call", "tokens", "authenticate"),
+    *("API_HOST", "SIGN_IN_HOST", "HEADERS", "RULES", "TOKEN_RULES", "REFRESHES_WITH", "ROTATES"),
+    *("TOKEN_LIFETIME", "api_host", "exchanges", "token_call", "tokens", "authenticate"),
     *("probe", "probe_call", "read_failure", "facts", "granted", "wait", "quota"),
 )
 # Declarations that a donor makes in other words, with the same meaning for every kind that takes them.

@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from credentials.answers import Rule
 from credentials.exchange import Answer, Call
 from credentials.fields import ScopeField
-from credentials.kinds.common import code_call, refresh_call
+from credentials.kinds.common import code_call, refresh_call, texts
 from credentials.kinds.provider import Provider
 from credentials.models.access import Tokens
 from credentials.models.consent import Consent
@@ -43,11 +43,16 @@ class AirtableOAuth2(Credential):
     API_HOST = "api.airtable.com"
     SIGN_IN_HOST = "airtable.com"
     REFRESHES_WITH = "refresh_token"
+    ROTATES = True
     CONSENT = Consent("https://airtable.com/oauth2/v1/authorize")
     # https://airtable.com/developers/web/api/errors
     RULES = (
         Rule("quota_exhausted", status=(429,), sign=("public_api_billing_limit_exceeded",)),
-        Rule("insufficient_scope", status=(403,)),
+        Rule(
+            "insufficient_scope",
+            status=(403,),
+            sign=("invalid_permissions", "invalid_permissions_or_model_not_found"),
+        ),
         Rule("account_missing", status=(404,)),
     )
     TOKEN_RULES = (Rule("oauth_app_rejected", sign=("invalid_client", "unauthorized_client")),)
@@ -90,7 +95,7 @@ class AirtableOAuth2(Credential):
         return found if found and str(found.get("id", "")).startswith("usr") else None
 
     def granted(self, facts: Mapping[str, Any]) -> frozenset[str] | None:
-        return frozenset(facts["scopes"]) if isinstance(facts.get("scopes"), list) else None
+        return texts(facts.get("scopes"))
 
     def wait(self, answer: Answer) -> float | None:
         # After a refusal nothing is answered for 30 seconds, whatever is asked.

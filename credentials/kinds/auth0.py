@@ -49,8 +49,12 @@ class Auth0ClientCredentials(Credential):
     TOKEN_LIFETIME = 24 * 3600
     # https://auth0.com/docs/api/management/v2 (common errors)
     RULES = (
-        Rule("insufficient_scope", status=(403,), sign=("insufficient_scope",), says=("scope",)),
-        Rule("suspended", says=("tenant is disabled", "blocked", "suspended")),
+        Rule("insufficient_scope", status=(403,), sign=("insufficient_scope",)),
+        Rule("insufficient_scope", status=(403,), says=("scope", "scopes")),
+        # Of the tenant: one of its users who is blocked is no concern of ours.
+        Rule(
+            "suspended", status=(403,), says=("tenant … disabled", "tenant … blocked", "tenant … suspended")
+        ),
         Rule("account_missing", status=(404,)),
     )
     TOKEN_RULES = (

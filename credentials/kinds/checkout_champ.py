@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import urlencode
 
 import requests
 from django.utils.translation import gettext_lazy as _
@@ -24,6 +24,10 @@ PROVIDER = Provider(
     limits=_("Not published: begin with 2 requests per second, one at a time."),
 )
 
+# With which its messages come, whatever they say.
+SAID = (200, 400, 401, 403)
+FORM = "application/x-www-form-urlencoded"
+
 
 class CheckoutChampPassword(Credential):
     KIND = "checkout_champ_password"
@@ -34,12 +38,34 @@ class CheckoutChampPassword(Credential):
     PROPERTIES = ("login_id", "password")
     API_HOST = "api.checkoutchamp.com"
     # Failures come with status 200 and a message, whose texts are not published: these are words in them.
+    # What stands in a customer's shop has logins, addresses and locks too: only whole phrases tell.
     RULES = (
-        Rule("address_not_allowed", says=("whitelist", "white list", "ip address", "not allowed ip")),
-        Rule("insufficient_scope", says=("endpoint", "not permitted", "permission", "access denied")),
-        Rule("revoked", says=("login", "password", "credential", "authenticat", "unauthorized")),
-        Rule("suspended", says=("disabled", "inactive", "suspended", "locked")),
-        Rule("rate_limited", says=("rate limit", "too many requests")),
+        Rule("rate_limited", status=SAID, says=("rate limit", "too many requests")),
+        Rule(
+            "address_not_allowed",
+            status=SAID,
+            says=("whitelisted", "whitelist", "white list", "ip … not allowed", "ip address … not permitted"),
+        ),
+        Rule(
+            "insufficient_scope",
+            status=SAID,
+            says=("user … not have permission", "user … not permitted", "no permission", "access denied"),
+        ),
+        Rule(
+            "revoked",
+            status=SAID,
+            says=(
+                *("invalid login", "invalid loginid", "incorrect login", "login not allowed", "login failed"),
+                *("invalid credentials", "invalid password", "incorrect password", "password is invalid"),
+                *("loginid is invalid", "authentication failed", "not authenticated", "unauthorized"),
+                "api user … disabled",
+            ),
+        ),
+        Rule(
+            "suspended",
+            status=SAID,
+            says=tuple(f"your account … {how}" for how in ("disabled", "inactive", "suspended", "locked")),
+        ),
         Rule("unclassified", status=(200,), sign=("error",)),
     )
 
@@ -60,11 +86,17 @@ class CheckoutChampPassword(Credential):
 
     def authenticate(self, request: requests.PreparedRequest, token: str) -> None:
         # In the form: the same in the address would end up in logs.
-        body = request.body.decode() if isinstance(request.body, bytes) else request.body
-        fields = parse_qsl(str(body or ""), keep_blank_values=True)
-        signed = [("loginId", self.login_id), ("password", self.password.use(self.destination()))]
-        request.headers.pop("Content-Type", None)
-        request.prepare_body([*fields, *signed], None)
+        sent = request.body or b""
+        if isinstance(sent, str):
+            sent = sent.encode()
+        kind = request.headers.get("Content-Type", "").partition(";")[0].strip().casefold()
+        if not isinstance(sent, bytes) or (sent and kind not in ("", FORM)):
+            raise TypeError("Checkout Champ takes forms only: give “data”, not “json” or “files”.")
+        secret = self.password.use(self.destination())
+        signed = urlencode({"loginId": self.login_id, "password": secret}).encode()
+        request.body = sent + b"&" * bool(sent) + signed
+        request.headers["Content-Type"] = FORM
+        request.prepare_content_length(request.body)
 
     def probe_call(self) -> Call:
         return Call("POST", self.at("/campaign/query/"), form={"resultsPerPage": "1"})

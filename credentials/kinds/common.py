@@ -46,6 +46,11 @@ def client_credentials_call(url: str, client_id: str, secret: str, **more: str) 
     )
 
 
+def texts(found: Any) -> frozenset[str] | None:
+    """The texts in a list of a provider's; None where it is no list."""
+    return frozenset(one for one in found if isinstance(one, str)) if isinstance(found, list) else None
+
+
 def joined(*parts: Any) -> str | None:
     """An account that several properties make up together; None where one of them is missing."""
     return ":".join(map(str, parts)) if all(parts) else None

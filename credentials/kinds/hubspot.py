@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from credentials.answers import Rule, signs_of
 from credentials.exchange import Answer, Call
 from credentials.fields import StringListField, WholeNumberField
-from credentials.kinds.common import code_call, refresh_call
+from credentials.kinds.common import code_call, refresh_call, texts
 from credentials.kinds.provider import Provider
 from credentials.models.access import Quota, Tokens, whole
 from credentials.models.consent import Consent
@@ -53,7 +53,7 @@ class HubSpotOAuth2(Credential):
         Rule("quota_exhausted", status=(429,), sign=("daily",)),
         Rule("rate_limited", status=(423, 477)),
         Rule("insufficient_scope", status=(403,), sign=("missing_scopes",)),
-        Rule("insufficient_scope", status=(403,), says=("scope", "permission")),
+        Rule("insufficient_scope", status=(403,), says=("scope", "scopes", "permission", "permissions")),
     )
     TOKEN_RULES = (
         Rule("oauth_app_rejected", sign=("bad_client_id", "bad_client_secret", "invalid_client")),
@@ -108,7 +108,7 @@ class HubSpotOAuth2(Credential):
         return found if found and isinstance(found.get("hub_id"), int) else None
 
     def granted(self, facts: Mapping[str, Any]) -> frozenset[str] | None:
-        return frozenset(facts["scopes"]) if isinstance(facts.get("scopes"), list) else None
+        return texts(facts.get("scopes"))
 
     def wait(self, answer: Answer) -> float | None:
         # By policy: ten seconds, or one for searches. 423 clears after two.

@@ -31,13 +31,16 @@ PROVIDER = Provider(
     limits=_("5,000 requests per hour for each user of an OAuth app; complexity is counted besides."),
 )
 
+SAID = (200, 400, 401, 403)
 # Errors come with status 200 or 400: https://linear.app/developers/graphql
 RULES = (
     Rule("rate_limited", sign=("ratelimited",)),
-    Rule("revoked", sign=("authentication_error", "authenticationerror"), says=("authentication error",)),
+    Rule("revoked", sign=("authentication_error", "authenticationerror")),
+    Rule("revoked", status=SAID, says=("authentication error",)),
     Rule("insufficient_scope", sign=("forbidden", "feature_not_accessible", "featurenotaccessible")),
-    Rule("insufficient_scope", says=("feature not accessible", "forbidden", "invalid scope")),
-    Rule("suspended", sign=("usererror_suspended",), says=("suspended",)),
+    Rule("insufficient_scope", status=SAID, says=("feature not accessible", "invalid scope")),
+    Rule("suspended", sign=("usererror_suspended",)),
+    Rule("suspended", status=SAID, says=("is suspended", "was suspended", "been suspended")),
     Rule("provider_outage", sign=("internal_server_error", "internal_error", "lock_timeout")),
 )
 QUERY = "query { viewer { id } organization { id name urlKey } }"
@@ -55,6 +58,7 @@ class LinearOAuth2(Credential):
     USES_OAUTH_APP = True
     API_HOST = "api.linear.app"
     REFRESHES_WITH = "refresh_token"
+    ROTATES = True
     CONSENT = Consent("https://linear.app/oauth/authorize", separator=",", params={"prompt": "consent"})
     TOKEN_LIFETIME = 24 * 3600
     RULES = RULES
@@ -101,10 +105,6 @@ class LinearOAuth2(Credential):
     def authenticate(self, request: requests.PreparedRequest, token: str) -> None:
         super().authenticate(request, token or self.access_token.use(self.destination()))
 
-    def token_refused(self, answer: Answer) -> bool:
-        failure = self.read_failure(answer)
-        return failure is not None and failure.code == "revoked"
-
     def probe_call(self) -> Call:
         return Call("POST", self.at("/graphql"), json={"query": QUERY})
 
@@ -112,7 +112,11 @@ class LinearOAuth2(Credential):
         found = super().facts(answer) or {}
         data = found.get("data")
         organization = data.get("organization") if isinstance(data, dict) else None
-        if not isinstance(organization, dict) or not organization.get("id") or found.get("errors"):
+        if (
+            not isinstance(organization, dict)
+            or not isinstance(organization.get("id"), str)
+            or found.get("errors")
+        ):
             return None
         return {"organization_id": organization["id"], "organization_name": organization.get("name", "")}
 

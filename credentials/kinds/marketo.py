@@ -6,7 +6,7 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
-from credentials.answers import Reading, Rule
+from credentials.answers import Rule
 from credentials.exchange import Answer, Call
 from credentials.fields import IdentifierField
 from credentials.kinds.common import client_credentials_call, joined, repeated
@@ -99,17 +99,8 @@ class MarketoClientCredentials(Credential):
         secret = self.client_secret.use(self.destination())
         return client_credentials_call(self.at("/identity/oauth/token"), self.client_id, secret)
 
-    def token_refused(self, answer: Answer) -> bool:
-        failure = self.read_failure(answer)
-        return failure is not None and failure.code == "revoked"
-
     def probe_call(self) -> Call:
         return Call("GET", self.at("/rest/v1/activities/types.json"))
-
-    def read(self, answer: Answer) -> Reading:
-        found = super().read(answer)
-        failed = isinstance(answer.json, dict) and answer.json.get("success") is False
-        return Reading("unclassified", found.detail) if found.code == "garbled" and failed else found
 
     def facts(self, answer: Answer) -> Mapping[str, Any] | None:
         found = super().facts(answer)

@@ -1,5 +1,6 @@
 """NetSuite: https://docs.oracle.com/en/cloud/saas/netsuite/ns-online-help/chapter_1540391670.html"""
 
+import logging
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -19,6 +20,9 @@ from credentials.models.rate_limit import SECOND, Limit
 from credentials.sealing import SecretField
 from health.fields import PlainTextField
 
+# At DEBUG it writes down all that it signs, and the signatures.
+logging.getLogger("oauthlib").setLevel(logging.INFO)
+
 PROVIDER = Provider(
     key="netsuite",
     name="NetSuite",
@@ -30,20 +34,37 @@ PROVIDER = Provider(
     ),
 )
 
+FORM = "application/x-www-form-urlencoded"
+REFUSED = (401, 403)
+TOO_MANY = (
+    *("sss_request_limit_exceeded", "concurrency_limit_exceeded"),
+    *("ws_concur_session_disallwd", "ws_concur_session_disallowed"),
+)
 # https://docs.oracle.com/en/cloud/saas/netsuite/ns-online-help/subsect_156935170194.html
 RULES = (
     Rule("our_fault", sign=("nonce_used", "nonce_rejected", "invalidtimestamp", "invalid_timestamp")),
     Rule("our_fault", sign=("invalidsignature", "signature_invalid")),
-    Rule("our_fault", says=("nonce", "timestamp", "signature")),
-    Rule("rate_limited", sign=("sss_request_limit_exceeded", "concurrency_limit_exceeded")),
-    Rule("rate_limited", says=("concurrentrequestlimit", "ws_concur", "limit exceeded", "only one request")),
-    Rule("suspended", sign=("feature_disabled",), says=("featuredisabled", "feature is disabled")),
-    Rule("suspended", sign=("consumer_key_refused",), says=("consumer_key_refused",)),
-    Rule("client_rejected", sign=("consumer_key_unknown",), says=("consumer_key_unknown",)),
-    Rule("revoked", sign=("invalid_login", "invalid_login_attempt", "token_rejected")),
-    Rule("revoked", says=("invalid login",)),
+    Rule("our_fault", status=REFUSED, says=("nonce", "timestamp", "signature")),
+    # A fault of SOAP comes with status 500, whatever it is about.
+    Rule("rate_limited", status=(*REFUSED, 400, 429, 500), sign=TOO_MANY),
+    Rule(
+        "rate_limited",
+        status=(*REFUSED, 400, 429, 500),
+        says=(
+            "request limit exceeded",
+            "exceededconcurrentrequestlimitfault",
+            "only one request may be made",
+        ),
+    ),
+    Rule("suspended", sign=("feature_disabled", "featuredisabled", "consumer_key_refused")),
+    Rule("suspended", status=REFUSED, says=("feature is disabled", "consumer_key_refused")),
+    Rule("client_rejected", sign=("consumer_key_unknown",)),
+    Rule("client_rejected", status=REFUSED, says=("consumer_key_unknown",)),
+    Rule("revoked", status=(*REFUSED, 400, 500), sign=("invalid_login", "invalid_login_attempt")),
+    Rule("revoked", sign=("token_rejected",)),
+    Rule("revoked", status=(*REFUSED, 500), says=("invalid login attempt", "invalid login")),
     Rule("insufficient_scope", status=(403,), sign=("insufficient_permission", "user_error")),
-    Rule("insufficient_scope", status=(403,), says=("permission",)),
+    Rule("insufficient_scope", status=(403,), says=("permission", "permissions")),
 )
 
 
@@ -102,7 +123,14 @@ class NetSuiteTBA(Credential):
             signature_method=oauth1.SIGNATURE_HMAC_SHA256,
             realm=self.account_id,
         )
-        _url, headers, _body = client.sign(request.url, http_method=request.method)
+        method: Any = request.method
+        # RFC 5849 section 3.4.1.3: the fields of a form are signed too, and no other body is.
+        kind = request.headers.get("Content-Type", "").partition(";")[0].strip().casefold()
+        given: dict[str, Any] = {}
+        if request.body and kind == FORM:
+            body = request.body.decode() if isinstance(request.body, bytes) else request.body
+            given = {"body": body, "headers": {"Content-Type": FORM}}
+        _url, headers, _body = client.sign(str(request.url), http_method=method, **given)
         request.headers["Authorization"] = headers["Authorization"]
 
     def probe_call(self) -> Call:

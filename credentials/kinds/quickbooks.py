@@ -32,14 +32,20 @@ PROVIDER = Provider(
     limits=_("500 requests per minute for each company; 10 per second for each app and company."),
 )
 
+REFUSED, THROTTLED = (401, 403), (403, 429, 503)
+TOO_MANY = ("003001", "3001", "throttleexceeded")
 # https://developer.intuit.com/app/developer/qbo/docs/develop/troubleshooting/error-codes
 RULES = (
-    Rule("oauth_app_quota", says=("monthly", "coreplus", "core plus")),
-    Rule("rate_limited", sign=("003001", "3001", "throttleexceeded"), says=("throttleexceeded",)),
+    Rule("oauth_app_quota", status=THROTTLED, sign=TOO_MANY, says=("monthly", "coreplus", "core plus")),
+    Rule("rate_limited", status=THROTTLED, sign=TOO_MANY),
+    Rule("rate_limited", status=THROTTLED, says=("throttleexceeded",)),
     # Also what a token of the other environment gets, or one of another company.
-    Rule("consent_required", sign=("003100", "3100"), says=("applicationauthorizationfailed",)),
-    Rule("revoked", sign=("003200", "3200"), says=("authenticationfailed",)),
-    Rule("suspended", sign=("6190", "006190"), says=("subscription", "suspended")),
+    Rule("consent_required", status=REFUSED, sign=("003100", "3100")),
+    Rule("consent_required", status=REFUSED, says=("applicationauthorizationfailed",)),
+    Rule("revoked", status=REFUSED, sign=("003200", "3200")),
+    Rule("revoked", status=REFUSED, says=("authenticationfailed",)),
+    Rule("suspended", sign=("6190", "006190")),
+    Rule("suspended", status=(403,), says=("subscription period has ended", "invalid company status")),
     Rule("insufficient_scope", status=(403,), sign=("insufficient_scope",)),
 )
 PRODUCTION, SANDBOX = "quickbooks.api.intuit.com", "sandbox-quickbooks.api.intuit.com"
@@ -55,8 +61,10 @@ class QuickBooksOAuth2(Credential):
     # The company is a part of the path: a mistyped realm id is mended without a new consent.
     DESTINATION = ("environment",)
     USES_OAUTH_APP = True
+    API_HOST = PRODUCTION
     SIGN_IN_HOST = "oauth.platform.intuit.com"
     REFRESHES_WITH = "refresh_token"
+    ROTATES = True
     CONSENT = Consent(
         "https://appcenter.intuit.com/connect/oauth2", asks=("environment",), echoes=("realmId",)
     )
@@ -100,7 +108,7 @@ class QuickBooksOAuth2(Credential):
         return joined(properties.get("realm_id"), properties.get("environment"))
 
     def api_host(self) -> str:
-        return SANDBOX if self.environment == self.Environment.SANDBOX else PRODUCTION
+        return SANDBOX if self.environment == self.Environment.SANDBOX else self.API_HOST
 
     def token_call(self, app: "OAuthApp") -> Call:
         return refresh_call(self, app, f"https://{self.SIGN_IN_HOST}/oauth2/v1/tokens/bearer", basic=True)

@@ -38,27 +38,34 @@ HOST = (
     r"\.my\.salesforce\.com"
 )
 
+REFUSED = (401, 403)
+BY_ADDRESS = ("ip restricted", "restricted ip", "ip address … not allowed", "ip address … restricted")
 # https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/errorcodes.htm
 RULES = (
     Rule("quota_exhausted", status=(403,), says=("totalrequests",)),
     Rule("rate_limited", sign=("request_limit_exceeded",)),
     Rule("insufficient_scope", sign=("insufficient_access", "insufficient_access_or_readonly")),
-    Rule("insufficient_scope", sign=("insufficient_scope", "missing_oauth_scope"), says=("oauth scope",)),
+    Rule("insufficient_scope", sign=("insufficient_scope", "missing_oauth_scope")),
+    Rule("insufficient_scope", status=REFUSED, says=("oauth scope", "oauth scopes")),
     Rule("insufficient_scope", sign=("api_disabled_for_org", "api_currently_disabled")),
     Rule("suspended", sign=("org_locked", "trial_expired")),
-    Rule("address_not_allowed", says=("ip restricted", "ip address")),
+    Rule("address_not_allowed", status=REFUSED, says=BY_ADDRESS),
     Rule("provider_outage", sign=("server_unavailable", "unknown_exception")),
     Rule("account_missing", status=(404,), sign=("url_no_longer_exists",)),
     # What userinfo answers in place of JSON: https://help.salesforce.com (OpenID Connect)
-    Rule("revoked", status=(403,), says=("bad_oauth_token", "missing_oauth_token", "bad_id")),
+    Rule("revoked", status=(403,), sign=("bad_oauth_token", "missing_oauth_token", "bad_id")),
 )
 TOKEN_RULES = (
     Rule("oauth_app_rejected", sign=("invalid_client", "invalid_client_id", "unauthorized_client")),
     Rule("oauth_app_rejected", sign=("invalid_app_access", "app_not_found")),
-    Rule("address_not_allowed", says=("ip restricted",)),
-    Rule("suspended", sign=("inactive_user", "inactive_org", "org_locked"), says=("inactive user",)),
-    Rule("suspended", says=("inactive organization", "organization is")),
-    Rule("rate_limited", says=("login rate exceeded", "retry your request")),
+    Rule("address_not_allowed", status=(400, *REFUSED), says=BY_ADDRESS),
+    Rule("suspended", sign=("inactive_user", "inactive_org", "org_locked")),
+    Rule(
+        "suspended",
+        status=(400, *REFUSED),
+        says=("inactive user", "inactive organization", "organization is inactive", "organization is locked"),
+    ),
+    Rule("rate_limited", status=(400, *REFUSED, 503), says=("login rate exceeded", "retry your request")),
 )
 
 
@@ -74,6 +81,8 @@ class SalesforceOAuth2(Credential):
     OLDER_PROPERTIES = {"instance_url": "domain"}
     USES_OAUTH_APP = True
     REFRESHES_WITH = "refresh_token"
+    # Knows the apps of all organizations: https://help.salesforce.com/s/articleView?id=sf.remoteaccess_oauth_endpoints.htm
+    APP_TEST_AT = {"domain": "login.salesforce.com"}
     CONSENT = Consent("https://{host}/services/oauth2/authorize", asks=("domain",))
     RULES = RULES
     TOKEN_RULES = TOKEN_RULES
@@ -116,8 +125,12 @@ class SalesforceOAuth2(Credential):
 
     def consented(self, tokens: Tokens, params: Values, facts: Values) -> dict[str, Any]:
         # Where the API is, says the answer; it must be the host that was entered, and checked.
-        if urlsplit(str(tokens.facts.get("instance_url", ""))).hostname != self.domain:
-            raise ValidationError({"domain": _("The consent came from another domain than this one.")})
+        try:
+            host = urlsplit(str(tokens.facts.get("instance_url", ""))).hostname
+        except ValueError:
+            host = None
+        if host != self.domain:
+            raise ValidationError(_("The consent came from another domain than this one."), code="account")
         return {
             "domain": self.domain,
             "refresh_token": tokens.refresh_token,

@@ -29,14 +29,25 @@ PROVIDER = Provider(
 
 # https://www.twilio.com/docs/sendgrid/api-reference/how-to-use-the-sendgrid-v3-api/errors
 RULES = (
-    Rule("blocked", status=(403,), says=("too many", "temporar", "bad requests")),
+    Rule("blocked", status=(403,), says=("too many", "temporarily", "temporary", "bad requests")),
     Rule(
         "address_not_allowed",
         status=(403,),
-        says=("ip address", "whitelist", "allowlist", "not allowed from"),
+        says=(
+            *("your ip address", "ip addresses allowed", "not allowed from"),
+            *("whitelist", "whitelisted", "allowlist", "allowlisted"),
+        ),
     ),
-    Rule("suspended", says=("suspended", "deactivated", "under review", "frozen")),
-    Rule("insufficient_scope", status=(403,), says=("access forbidden", "permission", "scope")),
+    Rule(
+        "suspended",
+        status=(401, 403),
+        says=tuple(f"account … {how}" for how in ("suspended", "deactivated", "under review", "frozen")),
+    ),
+    Rule(
+        "insufficient_scope",
+        status=(403,),
+        says=("access forbidden", "permission", "permissions", "scope", "scopes"),
+    ),
 )
 
 
@@ -49,6 +60,7 @@ class SendGridKey(Credential):
     PROPERTIES = ("api_key", "region", "subuser")
     DESTINATION = ("region",)
     SEPARATES = ("subuser",)
+    API_HOST = "api.sendgrid.com"
     RULES = RULES
 
     class Region(models.TextChoices):
@@ -83,7 +95,7 @@ class SendGridKey(Credential):
         return joined(user, subuser) if subuser else joined(user)
 
     def api_host(self) -> str:
-        return "api.eu.sendgrid.com" if self.region == self.Region.EU else "api.sendgrid.com"
+        return "api.eu.sendgrid.com" if self.region == self.Region.EU else self.API_HOST
 
     def authenticate(self, request: requests.PreparedRequest, token: str) -> None:
         super().authenticate(request, self.api_key.use(self.destination()))

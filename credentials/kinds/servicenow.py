@@ -37,9 +37,20 @@ class ServiceNowCredential(Credential):
     DESTINATION = ("instance_url",)
     # Bodies look alike for many causes, so the status decides. A sleeping instance answers with a web page.
     RULES = (
-        Rule("insufficient_scope", status=(403,), says=("acl", "authoriz", "insufficient", "role", "right")),
+        Rule(
+            "insufficient_scope",
+            status=(403,),
+            says=(
+                *("acl", "not authorized", "security constraints", "required role", "required roles"),
+                *("insufficient rights", "insufficient privileges", "insufficient role"),
+            ),
+        ),
         Rule("account_missing", status=(404,)),
-        Rule("provider_outage", says=("transaction cancelled", "maximum execution time")),
+        Rule(
+            "provider_outage",
+            status=(400, 403, 500),
+            says=("transaction cancelled", "maximum execution time"),
+        ),
     )
 
     # Named as people know it; what is stored is the host.

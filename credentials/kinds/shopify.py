@@ -9,13 +9,13 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from credentials import answers
-from credentials.answers import Rule
+from credentials.answers import Reading, Rule
 from credentials.exchange import Answer, Call
 from credentials.fields import HostField
 from credentials.kinds.common import code_call
 from credentials.kinds.provider import Provider
-from credentials.models.access import Quota, Tokens, whole
-from credentials.models.consent import Consent
+from credentials.models.access import NO_TOKEN, Quota, Tokens, whole
+from credentials.models.consent import Consent, code_form
 from credentials.models.credential import Credential
 from credentials.models.declaration import Values
 from credentials.models.rate_limit import SECOND, Limit
@@ -40,7 +40,7 @@ RULES = (
     Rule(
         "insufficient_scope",
         status=(403,),
-        says=("scope", "permission", "merchant approval", "access denied"),
+        says=("scope", "scopes", "permission", "permissions", "merchant approval", "access denied"),
     ),
     Rule("account_missing", status=(404,)),
     Rule("blocked", status=(430,)),
@@ -63,6 +63,11 @@ class ShopifyOAuth2(Credential):
         "https://{host}/admin/oauth/authorize", separator=",", asks=("shop_url",), echoes=("hmac", "shop")
     )
     RULES = RULES
+    TOKEN_RULES = (
+        Rule("oauth_app_rejected", sign=("invalid_client", "unauthorized_client")),
+        # What it calls a code that it does not take; elsewhere that would be a fault in our request.
+        Rule("unclassified", sign=("invalid_request",)),
+    )
 
     access_token = SecretField(_("access token"), help_text=_("The offline token: begins with shpat_."))
     shop_url = HostField(
@@ -93,7 +98,9 @@ class ShopifyOAuth2(Credential):
         # https://shopify.dev/docs/apps/build/authentication-authorization/access-tokens/authorization-code-grant
         signed = "&".join(f"{name}={params[name]}" for name in sorted(params) if name != "hmac")
         key = app.client_secret.use(app.destination()).encode()
-        if not hmac.compare_digest(hmac.digest(key, signed.encode(), "sha256").hex(), params["hmac"]):
+        right = hmac.digest(key, signed.encode(errors="replace"), "sha256").hex()
+        # As bytes: a text may hold what no comparison takes.
+        if not hmac.compare_digest(right.encode(), params["hmac"].encode(errors="replace")):
             raise ValidationError(_("The answer was not signed by Shopify for this app."), code="callback")
         if params["shop"] != self.shop_url:
             raise ValidationError(_("The consent came from another shop than this one."), code="account")
@@ -103,6 +110,15 @@ class ShopifyOAuth2(Credential):
 
     def consented(self, tokens: Tokens, params: Values, facts: Values) -> dict[str, Any]:
         return {"access_token": tokens.access_token, "shop_url": self.shop_url}
+
+    def app_call(self, app: "OAuthApp") -> Call:
+        # An offline token is never refreshed: the exchange of a code is what asks for the app's secret.
+        return self.code_call(app, code_form(NO_TOKEN, NO_TOKEN, ""))
+
+    def read_app_answer(self, answer: Answer) -> Reading:
+        signs = answers.signs_of(answer)
+        refused = "invalid_request" in signs.codes and "code" in signs.words
+        return Reading("ok") if refused else super().read_app_answer(answer)
 
     def probe_call(self) -> Call:
         return Call("GET", self.at("/admin/oauth/access_scopes.json"))
@@ -144,5 +160,5 @@ def _until_restored(answer: Answer) -> float | None:
         status = cost["throttleStatus"]
         missing = cost["requestedQueryCost"] - status["currentlyAvailable"]
         return answers.bounded(missing / status["restoreRate"])
-    except (KeyError, TypeError, ZeroDivisionError):
+    except (KeyError, TypeError, ZeroDivisionError, OverflowError):
         return None

@@ -44,8 +44,13 @@ RULES = (
     Rule("revoked", sign=("account_invalid",)),
     Rule("suspended", sign=("account_closed",)),
     Rule("our_fault", status=(401,), says=("did not provide an api key",)),
-    Rule("insufficient_scope", status=(403,), sign=("invalid_request_error", "more_permissions_required")),
-    Rule("insufficient_scope", status=(403,), says=("permission",)),
+    Rule("insufficient_scope", status=(403,), sign=("more_permissions_required",)),
+    Rule(
+        "insufficient_scope",
+        status=(403,),
+        sign=("invalid_request_error",),
+        says=("permission", "permissions"),
+    ),
 )
 
 
@@ -68,7 +73,9 @@ class StripeCredential(Credential):
     @classmethod
     def account_of(cls, properties: Values, answer: Values | None) -> str | None:
         # The key itself does not tell its account: only a probe can.
-        account = (answer or {}).get("id")
+        found = answer or {}
+        # Where a probe may not see the account, the token endpoint has told whose it is.
+        account = found.get("id") or found.get("stripe_user_id")
         return f"{account}:{'test' if properties.get('test') else 'live'}" if account else None
 
     @classmethod
@@ -148,6 +155,11 @@ class StripeOAuth2(StripeCredential):
     OLDER_KINDS = ("stripe_oauth",)
     USES_OAUTH_APP = True
     REFRESHES_WITH = "secret"
+    ROTATES = True
+    APP_TEST_LEAVES_OPEN = _(
+        "Its client id: Stripe asks for the secret key only. A wrong client id shows at the consent page, and"
+        " so do its redirect address and its scopes."
+    )
     # At the token endpoint the key is our own platform's.
     TOKEN_RULES = (
         Rule("oauth_app_rejected", sign=("invalid_client", "unauthorized_client")),
@@ -192,9 +204,9 @@ class StripeOAuth2(StripeCredential):
             "test": tokens.facts.get("livemode") is False,
         }
 
-    def tokens(self, answer: Answer) -> Tokens | None:
-        found = super().tokens(answer)
+    def read_owner(self, found: Tokens) -> Reading | None:
         # One of the other mode is another account's.
-        if found and "livemode" in answer.json and answer.json["livemode"] is self.test:
-            return None
-        return found
+        if found.facts.get("livemode") is self.test:
+            mode = _("test mode") if self.test else _("live mode")
+            return Reading("other_account", _("The token is not one of %s.") % mode)
+        return None

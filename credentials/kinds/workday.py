@@ -38,10 +38,19 @@ class WorkdayOAuth2(Credential):
     REFRESHES_WITH = "refresh_token"
     RULES = (
         # A fault of SOAP comes with status 500, whatever it is about.
-        Rule("revoked", says=("invalid username or password", "invalid user name or password")),
-        Rule("rate_limited", says=("too many requests", "rate limit")),
-        Rule("insufficient_scope", status=(403,)),
-        Rule("insufficient_scope", says=("not authorized",)),
+        Rule(
+            "revoked",
+            status=(401, 500),
+            says=("invalid username or password", "invalid user name or password"),
+        ),
+        Rule("rate_limited", status=(429, 500, 503), says=("too many requests", "rate limit")),
+        Rule("insufficient_scope", status=(403,), sign=("s21",)),
+        Rule(
+            "insufficient_scope",
+            status=(403,),
+            says=("permission denied", "not in the scope", "not authorized"),
+        ),
+        Rule("insufficient_scope", status=(500,), says=("task submitted is not authorized",)),
     )
     TOKEN_RULES = (
         # The API client is the customer's own.

@@ -91,7 +91,7 @@ ACCESS: dict[str, AccessFacts] = {
         form={"loginId": "{login_id}", "password": "{password}"},
     ),
     "github_app": AccessFacts(
-        refusals={(401, ""): "oauth_app_rejected", (404, ""): "revoked"},
+        refusals={(401, ""): "oauth_app_rejected"},
         hosts=("api.github.com",),
         probe=(("GET", "api.github.com/installation/repositories", {"per_page": "1"}, None),),
         good=({"total_count": 0, "repositories": []},),

@@ -208,6 +208,10 @@ def test_it_takes_what_the_exchange_gives(kind):
     found = credential.read_token_answer(answer(good))
     assert not isinstance(found, Reading)
     assert found.access_token == "a"
+    assert credential.read_owner(found) is None
+    assert credential.ROTATES is (
+        kind in ("airtable_oauth2", "linear_oauth2", "quickbooks_oauth2", "stripe_oauth2")
+    )
     if kind != "github_app":
         assert (found.expires_in, found.refresh_token, found.scopes) == (77, "b", frozenset({"x", "y"}))
     assert found.refresh_expires_in == (8_726_400 if kind == "quickbooks_oauth2" else None)
@@ -217,7 +221,10 @@ def test_it_takes_what_the_exchange_gives(kind):
         # A stored one is of one mode; a new one learns it.
         assert not isinstance(credential.read_token_answer(answer(good | {"livemode": True})), Reading)
         credential._state.adding = False
-        assert credential.read_token_answer(answer(good | {"livemode": True})) == Reading("garbled")
+        other = credential.read_token_answer(answer(good | {"livemode": True}))
+        # Its refresh token is the one that is in force now: it must not be thrown away.
+        assert not isinstance(other, Reading) and other.refresh_token == "b"
+        assert credential.read_owner(other).code == "other_account"
 
 
 def test_what_the_token_endpoint_refuses_is_told_apart(kind):
