@@ -53,8 +53,9 @@ class Component(models.Model):
         PROVIDER = "provider", _("Provider")
         PLATFORM = "platform", _("Platform")
 
-    # The times of which one is set as soon as anybody looked.
-    LOOKS = ("last_observed_at", "last_reported_at", "known_since")
+    # The times of which one is set as soon as somebody knows. A look alone can have shown nothing: while no
+    # name resolves, it tells of us and not of the component.
+    LOOKS = ("last_reported_at", "known_since")
     # Those that are components by themselves; the others belong to a row of another app.
     BY_THEMSELVES = (Kind.SYNC, Kind.CONSUMER, Kind.TARGET)
 
@@ -202,7 +203,7 @@ class Component(models.Model):
 
     @property
     def checked(self) -> bool:
-        """Whether anybody ever looked at it or at what it depends on. If not, its status is a default."""
+        """Whether it, or what it depends on, was ever known to work or to fail: else a status is a default."""
         return any(getattr(self, name) for name in self.LOOKS)
 
     @property
@@ -264,7 +265,7 @@ class Component(models.Model):
         newest = sorted(self.notes.all(), key=lambda note: (note.since, note.pk), reverse=True)
         notes = [note.text for note in newest[: Note.SHOWN]]
         if not self.checked:
-            notes.append(str(_("Not checked yet.")))
+            notes.append(str(_("Not checked yet.") if self.heard_at is None else _("No clear result yet.")))
         return {"status": self.status, "notes": notes, "time": self.heard_at}
 
     def rewire(self, depends_on: "Iterable[Component]", *, actor: Any = "") -> None:

@@ -29,7 +29,8 @@ def badge(component: Component) -> SafeString:
     """The status of a component as colour, icon and words. One that nobody ever checked says so instead."""
     status = Status(component.status)
     if status is Status.HEALTHY and not component.checked:
-        return format_html(BADGE, "grey", "pending", _("Not checked yet"))
+        words = _("Not checked yet") if component.heard_at is None else _("No clear result yet")
+        return format_html(BADGE, "grey", "pending", words)
     return format_html(BADGE, status.colour, status.icon, status.label)
 
 
@@ -50,7 +51,9 @@ def step(value: str) -> "StrOrPromise":
 def next_step(component: Component) -> "StrOrPromise":
     """What its owner should do."""
     if component.status == Status.HEALTHY and not component.checked:
-        return _("Nobody has looked yet whether it works.")
+        if component.heard_at is None:
+            return _("Nobody has looked yet whether it works.")
+        return _("It was looked at, without an answer that tells whether it works.")
     return Status(component.status).next_step
 
 

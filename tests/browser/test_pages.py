@@ -88,7 +88,7 @@ def test_the_page_of_a_stranger_is_quiet(open_page, colour_scheme):
 def test_a_status_is_readable_without_its_colour(desktop, status):
     credential = make_credential()
     Component.objects.filter(pk=credential.component_id).update(
-        status=status, last_observed_at="2026-01-01T00:00Z"
+        status=status, known_since="2026-01-01T00:00Z"
     )
     desktop.goto(LIST)
     badge = desktop.locator("td .badge")

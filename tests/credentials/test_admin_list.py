@@ -28,7 +28,7 @@ def names(client, query=""):
 
 def report(credential, status):
     Component.objects.filter(pk=credential.component_id).update(
-        status=status, last_observed_at=timezone.now()
+        status=status, known_since=timezone.now()
     )
 
 

@@ -101,7 +101,7 @@ def test_documents_are_chosen_by_provider(provider, one_of_each):
 def test_documents_are_chosen_by_status(one_of_each):
     for kind, status in (("linear_oauth2", "customer_intervention"), ("github_app", "healthy")):
         component = Credential.objects.get(kind=kind).component_id
-        Component.objects.filter(pk=component).update(status=status, last_observed_at=timezone.now())
+        Component.objects.filter(pk=component).update(status=status, known_since=timezone.now())
     assert kinds_of(export(status="customer_intervention")) == ["linear_oauth2"]
     assert kinds_of(export(status="healthy")) == ["github_app"]
     assert len(list(export(status="unchecked"))) == len(KINDS) - 2

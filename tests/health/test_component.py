@@ -26,7 +26,7 @@ def test_a_new_component_is_healthy_and_says_that_nobody_looked():
 
 def test_a_component_that_was_looked_at_says_when():
     now = timezone.now()
-    made = component(last_observed_at=now)
+    made = component(last_observed_at=now, known_since=now)
     assert made.checked
     assert made.document() == {"status": "healthy", "notes": [], "time": now}
 

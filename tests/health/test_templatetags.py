@@ -11,7 +11,8 @@ from health.templatetags.lanyard import badge, moment, next_step
 
 
 def component(status=Status.HEALTHY, *, checked=True):
-    return Component(status=status, last_observed_at=timezone.now() if checked else None)
+    now = timezone.now() if checked else None
+    return Component(status=status, last_observed_at=now, known_since=now)
 
 
 @pytest.mark.parametrize("status", Status)
@@ -68,3 +69,9 @@ def test_a_time_tells_the_exact_one_on_hover():
 
 def test_a_time_that_never_was_is_never():
     assert moment(None) == "never"
+
+
+def test_a_look_without_a_clear_result_is_not_called_healthy():
+    seen = Component(status=Status.HEALTHY, last_observed_at=timezone.now())
+    assert "No clear result yet" in badge(seen)
+    assert "without an answer" in str(next_step(seen))
