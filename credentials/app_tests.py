@@ -4,6 +4,7 @@ The token endpoint is asked with a token that is none. A provider that knows the
 that does not refuses the app. So a wrong client secret is told from a wrong refresh token.
 """
 
+import logging
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -21,6 +22,8 @@ from health.observations import Observation
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,11 @@ def test(app: OAuthApp) -> AppTest:
     """Ask the provider whether it knows the app, and tell health. Never raises for what the provider does."""
     found = look(app, source="test")
     if found.observation:
-        reports.observe(app.component, found.observation)
+        try:
+            reports.observe(app.component, found.observation)
+        except reports.Busy:
+            # What was found is shown all the same, and seen again by the next check.
+            logger.warning("Health was not told of the test of %s: others keep changing it.", app.pk)
     return found
 
 
@@ -90,6 +97,5 @@ def _asked(credential: Credential, app: OAuthApp, steps: list[Step]) -> Reading:
         return credential.read_egress_error(error)
     finally:
         steps.append(Step(str(call), status, (time.monotonic() - begun) * 1000))
-    sent = [*(call.form or {}).values(), *(call.basic or ())]
     found = credential.read_app_answer(answer)
-    return Reading(found.code, redacted(found.detail, sent), found.retry_after)
+    return Reading(found.code, redacted(found.detail, call.sent()), found.retry_after)

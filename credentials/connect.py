@@ -9,44 +9,54 @@ answer.
 import base64
 import hashlib
 import hmac
+import logging
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
-from credentials import audit, egress, feedback, kinds, probes, tokens
+from credentials import audit, egress, feedback, kinds, probes
 from credentials.answers import Reading, redacted
-from credentials.models import Conflict, Credential, OAuthApp
+from credentials.consented import Renewed, store
+from credentials.models import Credential, OAuthApp
 from credentials.models import properties as declared
 from credentials.models.access import Tokens
 from credentials.models.consent import code_form
 from credentials.models.pending_consent import PendingConsent, digest
-from credentials.refusals import Refused
-from credentials.sealing import SecretError
+from credentials.refusals import Refused, of_error
+from credentials.sealing import Fresh, SecretError
 from credentials.sessions import Session
 from health import reports
+from health.models import Component
 from health.observations import CODES
 from health.status import Status
 
 # The longest value that is taken from a redirect: codes of some providers have two thousand characters.
 LONGEST = 4096
-# How often it is tried to store what a consent gave, where others save the same credential meanwhile.
-STORING_TRIES = 3
+# What came back and is good for nothing once it was checked and exchanged.
+USED_UP = ("code", "state", "hmac")
+
+NOT_OPENED = gettext_lazy("The app's secret cannot be opened: enter it again.")
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Connected:
-    """What a consent made: the credential, whether it is new, and what a probe with it found."""
+    """What a consent made: the credential, whether it is new, and what a probe with it found. `app_before` is
+    the app that it was connected through, where that was another one."""
 
     credential: Credential
     created: bool
     reading: Reading
+    app_before: OAuthApp | None = None
 
 
 def begin(
@@ -99,7 +109,7 @@ def _page(credential: Credential, app: OAuthApp) -> Any:
         call = credential.page_call(app)
         answer = egress.send(call, hosts=credential.hosts()) if call else None
     except SecretError:
-        raise ValidationError(_("The app's secret cannot be opened: enter it again.")) from None
+        raise ValidationError(NOT_OPENED) from None
     except egress.EgressError as error:
         raise ValidationError(str(error)) from None
     if answer is None:
@@ -124,20 +134,42 @@ def finish(user: Any, session_key: str, provider: str, params: Mapping[str, str]
     if kind.PROVIDER.key != provider or app.provider != provider or (before and stored is None):
         raise Refused("expired")
     if name := params.get("error"):
-        denied = name in ("access_denied", "user_cancelled_login", "user_denied")
         came = [params.get(one, "") for one in ("state", "code")]
         said = redacted(f"{name}: {params.get('error_description', '')}".strip(": "), came)
-        raise Refused("denied" if denied else "misconfigured", said, stored)
+        raise Refused(of_error(name), said, stored)
     fresh = kind(name=str(pending.given.pop("name", "")), oauth_app=app, **pending.given)
+    code = Fresh(params.get("code", ""))
     try:
+        _check_issuer(fresh, params.get("iss"))
         fresh.consent_check(app, params)
-        found = _exchange(fresh, app, params, pending)
+        # Reporters print what is in a frame.
+        params = {name: value for name, value in params.items() if name not in USED_UP}
+        found = _exchange(fresh, app, code, pending)
     except ValidationError as error:
         raise _refusal(error, stored, "forged") from None
+    except SecretError:
+        raise Refused("misconfigured", str(NOT_OPENED), stored) from None
     except Refused as refused:
         refused.credential = stored
         raise
     return _kept(fresh, stored, app, found, {**params, "scopes": app.scopes})
+
+
+def _check_issuer(fresh: Credential, issuer: str | None) -> None:
+    """Raise ValidationError where an answer says that it is of somebody else: RFC 9207.
+
+    By host. Most providers do not say it, and each has a redirect address of its own, which tells as well.
+    """
+    if issuer is None or fresh.CONSENT is None:
+        return
+    page = fresh.CONSENT.authorize_url.replace("{host}", fresh.api_host())
+    try:
+        said = urlsplit(issuer)
+        known = said.scheme == "https" and said.hostname in (urlsplit(page).hostname, *fresh.hosts())
+    except ValueError:
+        known = False
+    if not known:
+        raise ValidationError(_("It says that it is another issuer's."), code="callback")
 
 
 def _refusal(error: ValidationError, stored: Credential | None, else_code: str) -> Refused:
@@ -150,18 +182,14 @@ def _same(one: str, other: str) -> bool:
     return hmac.compare_digest(one, other)
 
 
-def _exchange(
-    credential: Credential, app: OAuthApp, params: Mapping[str, str], pending: PendingConsent
-) -> Tokens:
-    """The tokens that the code is good for. Raises Refused."""
-    code = params.get("code", "")
-    if not code and credential.CONSENT and credential.CONSENT.gives_code:
+def _exchange(credential: Credential, app: OAuthApp, code: Fresh, pending: PendingConsent) -> Tokens:
+    """The tokens that the code is good for. Raises Refused, SecretError."""
+    if not code.text and credential.CONSENT and credential.CONSENT.gives_code:
         raise Refused("forged", _("It brought no code."))
+    verifier = Fresh(pending.verifier.use(pending.destination()))
+    call = credential.code_call(app, code_form(code.text, verifier.text, pending.redirect_uri))
     try:
-        form = code_form(code, pending.verifier.use(pending.destination()), pending.redirect_uri)
-        answer = egress.send(credential.code_call(app, form), hosts=credential.hosts())
-    except SecretError:
-        raise Refused("misconfigured", _("The app's secret cannot be opened: enter it again.")) from None
+        answer = egress.send(call, hosts=credential.hosts())
     except egress.EgressError as error:
         raise Refused("failed", str(error)) from None
     found = credential.read_token_answer(answer)
@@ -169,7 +197,7 @@ def _exchange(
         return found
     refused = "misconfigured" if found.code in ("oauth_app_rejected", "our_fault") else "failed"
     said = found.detail if refused == "misconfigured" else _words(found)
-    raise Refused(refused, redacted(said, [code, *form.values()]))
+    raise Refused(refused, redacted(said, [code.text, verifier.text, *call.sent()]))
 
 
 def _kept(
@@ -182,7 +210,7 @@ def _kept(
     """Look whose the tokens are, and store them there. Raises Refused."""
     started_at = timezone.now()
     try:
-        for name, value in fresh.consented(found, params, {}).items():
+        for name, value in _properties(fresh, found, params, {}).items():
             if value not in (None, "", []):
                 # Checked before it becomes a part of an address that the new token is sent to.
                 field = declared.field_of(type(fresh), name)
@@ -190,25 +218,39 @@ def _kept(
         reading = _look(fresh, app, found)
         if reading.code != "ok":
             raise Refused("failed", _words(reading), stored)
-        properties = {
-            name: value
-            for name, value in fresh.consented(found, params, reading.facts).items()
-            if value is not None
-        }
+        given = _properties(fresh, found, params, reading.facts)
+        properties = {name: value for name, value in given.items() if value is not None}
         account = fresh.account_of(properties, reading.facts)
         if stored and stored.account and account != stored.account:
-            raise Refused("other_account", _("It answered for the account %s.") % account, stored)
-        credential, created = _saved(fresh, stored, app, properties, account)
+            said = _("It answered for the account %s.") % account if account else _("It named no account.")
+            raise Refused("other_account", said, stored)
+        renewed = store(Renewed(fresh, app, properties, account, found), stored)
     except ValidationError as error:
         raise _refusal(error, stored, "failed") from None
-    tokens.keep(credential, found)
-    judged = probes.judged(credential, reading)
-    _tell(credential, judged, started_at)
-    return Connected(credential, created, judged)
+    judged = probes.judged(renewed.credential, reading)
+    _tell(renewed.credential, judged, started_at)
+    return Connected(renewed.credential, renewed.created, judged, renewed.app_before)
+
+
+def _properties(
+    fresh: Credential, found: Tokens, params: Mapping[str, Any], facts: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What the consent gives, secrets as opaque objects. Raises ValidationError."""
+    return declared.renamed(type(fresh), fresh.consented(found, params, facts))
 
 
 def _tell(credential: Credential, reading: Reading, started_at: datetime) -> None:
-    """Tell health. It counts at once, unlike a probe's: the provider has just said it to a person."""
+    """Tell health. It counts at once, unlike a probe's: the provider has just said it to a person.
+
+    The credential is stored by now: what cannot be told is seen by the next check.
+    """
+    try:
+        _report(credential, reading, started_at)
+    except (reports.Busy, reports.Gone, Component.DoesNotExist) as error:
+        logger.warning("Health was not told of connecting %s: %s", credential.pk, type(error).__name__)
+
+
+def _report(credential: Credential, reading: Reading, started_at: datetime) -> None:
     feedback.observe(
         credential, feedback.observation(credential, reading, started_at=started_at, source="connect")
     )
@@ -238,60 +280,7 @@ def _look(credential: Credential, app: OAuthApp, found: Tokens) -> Reading:
     except egress.EgressError as error:
         return credential.read_egress_error(error)
     if failure := credential.read_failure(answer):
-        return failure
+        return replace(failure, detail=redacted(failure.detail, call.sent()))
     if not isinstance(answer.json, dict):
         return Reading("garbled")
     return replace(reading, facts={**reading.facts, **answer.json})
-
-
-def _saved(
-    fresh: Credential,
-    stored: Credential | None,
-    app: OAuthApp,
-    properties: dict[str, Any],
-    account: str | None,
-) -> tuple[Credential, bool]:
-    """Store the properties: in the credential that is connected again, that of the same account, or new.
-
-    Raises ValidationError.
-    """
-    for attempt in range(STORING_TRIES):
-        try:
-            return _saved_once(fresh, stored, app, properties, account)
-        except (Conflict, IntegrityError):
-            # Somebody saved it, or connected the same account, in this moment: see what stands there now.
-            if attempt == STORING_TRIES - 1:
-                raise
-            if stored and not (stored := Credential.objects.filter(pk=stored.pk).first()):
-                raise Refused("expired") from None
-    raise AssertionError
-
-
-def _saved_once(
-    fresh: Credential,
-    stored: Credential | None,
-    app: OAuthApp,
-    properties: dict[str, Any],
-    account: str | None,
-) -> tuple[Credential, bool]:
-    with transaction.atomic():
-        existing = stored
-        if existing is None and account:
-            existing = Credential.objects.kind(fresh.KIND).filter(account=account).first()
-        if existing is None:
-            made = type(fresh).from_properties(properties, name=fresh.name, oauth_app=app)
-            made.account = made.account or account
-            made.save()
-            return made, True
-        # The name of a Stripe credential is one of its properties, and people's own.
-        kept = {name: value for name, value in properties.items() if name != "name"}
-        if existing.app_in_use() != app:
-            # What this app got, no other can refresh.
-            existing.oauth_app = app
-        # A secret of the consent before has no place beside those of this one.
-        for name in declared.secret_names(type(existing)):
-            kept.setdefault(name, None)
-        declared.assign(existing, kept)
-        existing.account = existing.account or account
-        existing.save()
-        return existing, False

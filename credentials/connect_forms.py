@@ -58,6 +58,11 @@ class ConnectForm(forms.Form):
         )
         return self.kind(name=self.cleaned_data["name"], oauth_app=self.cleaned_data["oauth_app"], **values)
 
+    def clean_name(self) -> str:
+        name: str = self.cleaned_data["name"]
+        # As it is stored: after the consent it is too late to say what is wrong with it.
+        return str(declared.field_of(self.kind, "name").clean(name, None)) if name else ""
+
     def clean_oauth_app(self) -> OAuthApp:
         app: OAuthApp = self.cleaned_data["oauth_app"]
         if app.unreadable or not (app.client_secret or app.private_key):

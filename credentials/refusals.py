@@ -7,18 +7,27 @@ from django.utils.translation import gettext_lazy
 if TYPE_CHECKING:
     from credentials.models import Credential
 
+# What providers call it when whoever saw their page did not allow the access, or did not sign in: RFC 6749,
+# OpenID Connect, and words of their own.
+DENIED = frozenset(
+    "access_denied user_cancelled_login user_denied login_required consent_required"
+    " interaction_required".split()
+)
+# What they call a fault of theirs, after RFC 6749. All else is about our app.
+THEIRS = frozenset(("temporarily_unavailable", "server_error"))
+
 # By code: a title, what happened, and what to do.
 WORDS = {
     "denied": (
         gettext_lazy("The consent was not given"),
-        gettext_lazy("Whoever saw the provider's page chose not to allow the access."),
+        gettext_lazy("Whoever saw the provider's page did not allow the access."),
         gettext_lazy("Nothing was changed. Connect again when the customer agrees."),
     ),
     "expired": (
         gettext_lazy("This connection is no longer waiting"),
         gettext_lazy(
-            "It took more than ten minutes, was finished already, or was begun by somebody else or in another"
-            " browser."
+            "It took more than ten minutes, was finished already, was begun by somebody else or in another"
+            " browser, or you were signed out meanwhile."
         ),
         gettext_lazy("Nothing was changed. Begin again from the credential or the catalogue."),
     ),
@@ -46,12 +55,17 @@ WORDS = {
     ),
     "failed": (
         gettext_lazy("The account could not be connected"),
-        gettext_lazy("The provider gave the consent but not an access that works."),
+        gettext_lazy("The provider gave no access that works."),
         gettext_lazy(
             "Nothing was changed. Try again; if it fails again, look at the provider's status page."
         ),
     ),
 }
+
+
+def of_error(name: str) -> str:
+    """The code of the refusal that a provider's `error` is."""
+    return "denied" if name in DENIED else "failed" if name in THEIRS else "misconfigured"
 
 
 class Refused(Exception):

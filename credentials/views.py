@@ -1,6 +1,5 @@
 """Pages of the jobs around one credential: connecting it, and testing whether it works."""
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID
 
@@ -8,7 +7,7 @@ from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.auth.decorators import permission_required
 from django.core.exceptions import ValidationError
-from django.db import connection
+from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
@@ -17,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from credentials import app_tests, audit, connect, kinds, probes
+from credentials import app_tests, connect, kinds, testing
 from credentials.connect_forms import ConnectForm
 from credentials.models import Credential, OAuthApp
 from credentials.refusals import WORDS, Refused
@@ -25,8 +24,6 @@ from health.observations import CODES
 
 # Where a refused consent waits until its page is shown, whose address holds neither code nor state.
 REFUSED = "connect_refused"
-TESTS_AT_ONCE = 8
-MOST_TESTED = 50
 # After these it is worth a look whether the fault is the OAuth app's.
 MAYBE_THE_APP = ("revoked", "expired", "token_lost", "oauth_app_rejected", "our_fault", "unclassified")
 
@@ -46,7 +43,8 @@ def redirect_uri(request: HttpRequest, provider: str) -> str:
 
 
 @never_cache
-@permission_required("credentials.add_credential", raise_exception=True)
+# Both: the account can be one that is here already, whose credential is then changed.
+@permission_required(("credentials.add_credential", "credentials.change_credential"), raise_exception=True)
 @require_http_methods(["GET", "POST"])
 def connect_new(request: HttpRequest, kind: str) -> HttpResponse:
     """Ask for what the consent page needs, then send the person there."""
@@ -117,17 +115,22 @@ def callback(request: HttpRequest, provider: str) -> HttpResponse:
     if provider not in kinds.PROVIDERS:
         raise Http404
     if not request.user.is_authenticated:
-        # Not through the sign-in page: its address would carry the code along.
-        return _refused(request, provider, Refused("expired"))
+        # Not through the sign-in page, whose address would carry the code along. Nothing is stored, for
+        # anybody can come here.
+        return redirect("oauth_refused")
     if not request.user.has_perm("credentials.change_credential"):
         return _refused(request, provider, Refused("expired"))
-    params = {name: request.GET[name] for name in request.GET}
     try:
-        found = connect.finish(request.user, _session_key(request), provider, params)
+        found = connect.finish(request.user, _session_key(request), provider, request.GET.dict())
     except Refused as error:
         return _refused(request, provider, error)
     words = _("“%s” is connected.") if found.created else _("“%s” is connected again.")
     messages.success(request, words % found.credential)
+    if found.app_before:
+        moved = _(
+            "It used the app “%(before)s” until now, and from now on “%(now)s”, which was allowed here."
+        )
+        messages.warning(request, moved % {"before": found.app_before, "now": found.credential.oauth_app})
     if found.reading.code != "ok":
         meaning = CODES.get(found.reading.code, CODES["unclassified"])
         messages.warning(request, f"{meaning.happened} {found.reading.detail}".strip())
@@ -148,11 +151,13 @@ def _refused(request: HttpRequest, provider: str, error: Refused) -> HttpRespons
 @require_GET
 def refused(request: HttpRequest) -> HttpResponse:
     """Why a consent made no credential, and what to do."""
-    found = request.session.get(REFUSED)
-    if not found or found.get("code") not in WORDS:
-        return redirect("admin:index")
+    found = request.session.get(REFUSED) or {}
+    if found.get("code") not in WORDS:
+        # Of somebody who came back signed out, and has signed in since.
+        found = {"code": "expired", "detail": "", "provider": None, "credential": None}
     title, happened, what_to_do = WORDS[found["code"]]
     stored = Credential.objects.filter(pk=found["credential"]).first() if found["credential"] else None
+    known = found["provider"]
     return page(
         request,
         "credentials/refused.html",
@@ -161,9 +166,9 @@ def refused(request: HttpRequest) -> HttpResponse:
         happened=happened,
         what_to_do=what_to_do,
         detail=found["detail"],
-        provider=kinds.PROVIDERS[found["provider"]],
-        redirect_uri=redirect_uri(request, found["provider"]),
-        begin_again=_begin_again(found["provider"]),
+        provider=kinds.PROVIDERS[known] if known else None,
+        redirect_uri=redirect_uri(request, known) if known else "",
+        begin_again=_begin_again(known) if known else "",
         credential=stored,
         app_at_fault=found["code"] == "misconfigured",
     )
@@ -186,7 +191,7 @@ def _begin_again(provider: str) -> str:
 def test(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Ask the provider whether a credential works, and show what it answered."""
     credential = get_object_or_404(Credential.objects.all(), pk=pk)
-    return tested(request, [probes.test(credential)])
+    return tested(request, testing.run(request.user, [credential]))
 
 
 @never_cache
@@ -195,6 +200,9 @@ def test(request: HttpRequest, pk: UUID) -> HttpResponse:
 def test_app(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Ask the provider whether it knows an OAuth app, and show what it answered."""
     app = get_object_or_404(OAuthApp, pk=pk)
+    if refused := testing.denied(request.user):
+        messages.error(request, refused)
+        return redirect("admin:credentials_oauthapp_change", app.pk)
     found = app_tests.test(app)
     if found.works:
         title = _("%(provider)s knows “%(app)s”")
@@ -217,43 +225,56 @@ def test_app(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 def test_many(request: HttpRequest, rows: Any) -> HttpResponse | None:
     """Test the chosen credentials at the same time, and show what came of each."""
-    chosen = list(rows.values_list("pk", flat=True)[: MOST_TESTED + 1])
-    if len(chosen) > MOST_TESTED:
-        many = _("That are too many at once: choose at most %d, or use manage.py test_credential.")
-        messages.error(request, many % MOST_TESTED)
+    chosen = list(rows.values_list("pk", flat=True)[: testing.MOST + 1])
+    if len(chosen) > testing.MOST:
+        many = _("These are too many at once: choose at most %d, or use manage.py test_credential.")
+        messages.error(request, many % testing.MOST)
         return None
-    actor = audit.now_acting().actor
-    with ThreadPoolExecutor(TESTS_AT_ONCE) as pool:
-        found = list(pool.map(lambda pk: _test_in_thread(actor, pk), chosen))
-    return tested(request, sorted(filter(None, found), key=lambda one: (one.works, one.credential.name)))
+    return tested(request, testing.run(request.user, Credential.objects.filter(pk__in=chosen)))
 
 
-def _test_in_thread(actor: str, pk: UUID) -> probes.Test | None:
-    try:
-        with audit.acting(actor):
-            credential = Credential.objects.filter(pk=pk).first()
-            return probes.test(credential) if credential else None
-    finally:
-        connection.close()
-
-
-def tested(request: HttpRequest, found: list[probes.Test]) -> HttpResponse:
-    """What tests found: of one all there is, of several all about those that fail."""
+def tested(request: HttpRequest, outcome: testing.Outcome) -> HttpResponse:
+    """What tests found: of one all there is, of several all about those that fail; and what is left."""
+    found = sorted(outcome.found, key=lambda one: (one.works, one.credential.name))
     works = [one for one in found if one.works]
-    if len(found) == 1:
+    if not found:
+        title = _("Nothing was tested")
+    elif len(found) == 1 and not outcome.left:
         title = (_("“%s” works") if works else _("“%s” does not work")) % found[0].credential
     else:
         title = _("%(works)d of %(all)d work") % {"works": len(works), "all": len(found)}
+    if found and outcome.left:
+        title = _("%(title)s, %(left)d not tested") % {"title": title, "left": len(outcome.left)}
     closely = found if len(found) == 1 else [one for one in found if not one.works]
-    shortly = [one for one in works if one not in closely]
-    return page(
+    apps = _apps_in_use([one.credential for one in closely if one.observation.code in MAYBE_THE_APP])
+    response = page(
         request,
         "credentials/tested.html",
         title,
-        closely=closely,
+        closely=[{"test": one, "app": apps.get(one.credential.pk)} for one in closely],
         shortly=[
-            {"credential": one.credential, "took": sum(step.ms for step in one.steps)} for one in shortly
+            {"credential": one.credential, "took": sum(step.ms for step in one.steps)}
+            for one in works
+            if one not in closely
         ],
-        apps_too=MAYBE_THE_APP,
+        left=outcome.left_by_reason(),
         simulated=bool(settings.PROVIDER_SIMULATOR_URL),
     )
+    if outcome.limited and not found:
+        response.status_code = 429
+    return response
+
+
+def _apps_in_use(credentials: list[Credential]) -> dict[UUID, OAuthApp]:
+    """The OAuth app of each of these credentials that uses one, by the credential's id. One query."""
+    using = [one for one in credentials if one.USES_OAUTH_APP]
+    if not using:
+        return {}
+    own = Q(pk__in=[one.oauth_app_id for one in using if one.oauth_app_id])
+    apps = list(OAuthApp.objects.filter(own | Q(is_default=True)))
+    by_id = {app.pk: app for app in apps}
+    defaults = {app.provider: app for app in apps if app.is_default}
+    found = {
+        one.pk: by_id[one.oauth_app_id] if one.oauth_app_id else defaults.get(one.provider) for one in using
+    }
+    return {pk: app for pk, app in found.items() if app}

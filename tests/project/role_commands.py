@@ -74,6 +74,7 @@ RUNS = {
     "purge_credentials": _long_deleted,
     "rate_limits": lambda cast: [],
     "report_health": lambda cast: ["sync:orders", "sequin_intervention", "--code", "broken"],
+    "rotate_keys": lambda cast: ["--verify"],
     "shell": lambda cast: ["-c", RENAME],
     "show_audit": lambda cast: [],
     "show_health": lambda cast: [],

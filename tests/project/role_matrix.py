@@ -232,6 +232,8 @@ COMMANDS = {
     "purge_credentials": True,
     "rate_limits": False,
     "report_health": True,
+    # A run is recorded; the secrets stay what they are.
+    "rotate_keys": True,
     "shell": True,
     "show_audit": False,
     "show_health": False,

@@ -87,6 +87,7 @@ def person(apps: Any) -> Person:
 def nothing_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """As in a process that has just begun."""
     monkeypatch.setattr(feedback, "_told", {})
+    monkeypatch.setattr(feedback, "_apps", {})
 
 
 @pytest.fixture

@@ -169,7 +169,7 @@ def test_the_provider_s_words_are_escaped_and_short(person):
     words = '<script>alert("x")</script>' + "long " * 1000
     person.leave("hubspot_oauth2")
     address = person.leave("hubspot_oauth2")
-    back = f"http://127.0.0.1:8000/oauth/hubspot/callback?state={param(address, 'state')}&error=server_error"
+    back = f"http://127.0.0.1:8000/oauth/hubspot/callback?state={param(address, 'state')}&error=invalid_scope"
     page = person.come_back(changed(back, error_description=words[:4000]))
     text = page.content.decode()
     assert refusal(page) == "misconfigured"

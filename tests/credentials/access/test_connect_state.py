@@ -8,6 +8,7 @@ import pytest
 import requests
 import time_machine
 from django.contrib.auth.models import Permission, User
+from django.contrib.sessions.models import Session
 from django.db import connections
 from django.urls import reverse
 from django.utils import timezone
@@ -129,6 +130,8 @@ def test_nobody_signed_in(person):
     person.client.logout()
     answer = person.client.get(f"/oauth/hubspot/callback?{address.partition('?')[2]}")
     assert answer.status_code == 302
+    assert not answer.cookies
+    assert Session.objects.count() == 0
     shown = person.client.get(answer.headers["Location"])
     assert shown.headers["Location"] == f"/admin/login/?next={reverse('oauth_refused')}"
     assert state() == []
@@ -227,9 +230,10 @@ def test_every_page_is_kept_out_of_caches_and_tells_no_other_site(person):
         assert page.headers["Referrer-Policy"] in ("no-referrer", "same-origin")
 
 
-def test_the_refused_page_alone_leads_home(person):
+def test_who_signs_in_after_coming_back_is_told_to_begin_again(person):
     answer = person.client.get(reverse("oauth_refused"))
-    assert (answer.status_code, answer.headers["Location"]) == (302, reverse("admin:index"))
+    assert refusal(answer) == "expired"
+    assert reverse("admin:credentials_credential_add") in answer.content.decode()
 
 
 def test_every_refusal_has_a_page(person):

@@ -74,7 +74,7 @@ def test_it_ends_in_time_and_says_why(behaviour, code, total, stripe, fail, told
         assert caught.value.code == code
         assert s.get(ACCOUNT).status_code == 200
     large = behaviour in ("endless", "bomb")
-    assert [one.code for one in told] == (["ok"] if large else [code, "ok"])
+    assert [one.code for one in told] == (["answered"] if large else [code, "answered"])
 
 
 def test_a_body_over_the_limit_names_it(stripe):

@@ -196,7 +196,7 @@ def test_how_the_exchange_fails_is_what_is_raised(airtable, fail, told):
         with pytest.raises(SignInFailed) as caught:
             s.get(WHOAMI)
     assert caught.value.reading.code == "revoked"
-    assert [one.code for one in told] == ["ok", "revoked"]
+    assert [one.code for one in told] == ["answered", "revoked"]
 
 
 def test_a_new_key_is_found_where_the_old_one_is_refused(stripe, stored, calls, fail):
