@@ -5,6 +5,7 @@ PORT ?= 8000
 ARGS =
 ROWS ?= 10000
 FULL ?=
+PEERS ?=
 
 PY := .venv/bin/python
 PIP_INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --no-input --require-hashes
@@ -47,14 +48,17 @@ check: .venv/.dev-ok ## Check style, types, imports, migrations and deployment s
 	@echo manage.py check --deploy
 	@$(CHECK_ENV) $(PY) manage.py check --deploy --fail-level WARNING
 
-bench: .venv/.dev-ok ## Measure: imports beside their ceiling, the list beside Django's own admin (ROWS=10000)
+bench: .venv/.dev-ok ## Measure imports, pages, sessions and rate limits beside ceilings and peers (ROWS=10000)
 	@$(PY) -m tests.benchmarks.import_rate $(ROWS) both
 	@$(PY) -m tests.benchmarks.list_pages --rows 10 1000 $(ROWS)
 	@$(PY) -m tests.benchmarks.session_rate
+	@$(PY) -m tests.benchmarks.limiter $(if $(PEERS),--peers $(PEERS))
+	@$(PY) -m tests.benchmarks.strictness
 
-faults: .venv/.dev-ok ## Kill imports and token refreshes, and prove what is stored (FULL=1 for all of it)
+faults: .venv/.dev-ok ## Kill imports, token refreshes and who holds leases, and prove what is left (FULL=1 for all)
 	@$(PY) -m tests.faults.import_kill $(if $(FULL),100000 20,2000 4) both
 	@$(PY) -m tests.faults.refresh $(if $(FULL),1000 20,100 5) both
+	@$(PY) -m tests.faults.limiter both --seconds $(if $(FULL),60,15)
 
 lock: .uv/bin/uv ## Write requirements.txt and requirements-dev.txt anew (ARGS=--upgrade for newer versions)
 	.uv/bin/uv pip compile --quiet --universal --generate-hashes --custom-compile-command "make lock" \

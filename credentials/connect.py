@@ -220,7 +220,8 @@ def _kept(
             raise Refused("failed", _words(reading), stored)
         given = _properties(fresh, found, params, reading.facts)
         properties = {name: value for name, value in given.items() if value is not None}
-        account = fresh.account_of(properties, reading.facts)
+        # Where the probe may not ask whose it is, the tokens can tell.
+        account = fresh.account_of(properties, {**found.facts, **reading.facts})
         if stored and stored.account and account != stored.account:
             said = _("It answered for the account %s.") % account if account else _("It named no account.")
             raise Refused("other_account", said, stored)
@@ -251,7 +252,7 @@ def _tell(credential: Credential, reading: Reading, started_at: datetime) -> Non
 
 
 def _report(credential: Credential, reading: Reading, started_at: datetime) -> None:
-    feedback.observe(
+    feedback.tried(
         credential, feedback.observation(credential, reading, started_at=started_at, source="connect")
     )
     component, actor = credential.component, audit.now_acting().actor

@@ -1,4 +1,8 @@
-"""What sessions see, told on: to the rate limit, which waits and notes quotas, and to health."""
+"""What sessions see, told on: to the rate limit, which waits and notes quotas, and to health.
+
+That a request was answered is told as "answered", not as "ok": it shows neither whose account it was nor what
+else is allowed.
+"""
 
 import logging
 import time
@@ -6,25 +10,26 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from urllib.parse import quote, quote_plus
 
-from django.db import DatabaseError
+from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from credentials import limiter
 from credentials.answers import Reading, redacted
 from credentials.exchange import Answer
-from credentials.models import Credential
+from credentials.models import AccessToken, Credential
 from credentials.models.properties import secret_names
 from credentials.sealing import SecretError
-from health import reports
-from health.observations import About, Observation
+from health import reports, schedule
+from health.observations import CODES, About, Observation
 
 # What an answer to any request of a worker can tell of the credential. Other failures may be the request's
 # own fault.
 TELLING = frozenset(
-    "ok revoked expired suspended insufficient_scope rate_limited quota_exhausted oauth_app_quota blocked"
-    " provider_outage garbled address_not_allowed consent_required".split()
+    "answered revoked expired suspended insufficient_scope rate_limited quota_exhausted oauth_app_quota"
+    " blocked provider_outage garbled address_not_allowed consent_required".split()
 )
 logger = logging.getLogger(__name__)
 
@@ -32,8 +37,10 @@ logger = logging.getLogger(__name__)
 WAITS = {"rate_limited": 1.0, "quota_exhausted": 60.0}
 # How often one process repeats the same about one credential, in seconds.
 REPEATED_AFTER = 60.0
-# What was told last of each credential: the version of its secret, the code, and when.
-_told: dict[uuid.UUID, tuple[int, str, float]] = {}
+# When what was told last: by credential, version of its secret, and code.
+_told: dict[tuple[uuid.UUID, int, str], float] = {}
+# When an OAuth app's health was last thought of: by the provider, and the app where it is not the default.
+_apps: dict[tuple[str, uuid.UUID | None], float] = {}
 MOST_TOLD = 10_000
 
 
@@ -45,13 +52,16 @@ def hear(
     Without `telling` only the limit hears of it: a probe reads its answer more closely. Never raises: the
     answer is there, and whoever asked must get it.
     """
-    reading = credential.read_failure(answer)
-    if reading is None:
-        reading = Reading("ok" if 200 <= answer.status < 300 else "unclassified")
+    reading = Reading("unclassified")
     try:
+        found = credential.read_traffic(answer)
+        reading = found or Reading("answered" if 200 <= answer.status < 300 else "unclassified")
         _heed(credential, answer, reading)
     except limiter.LimiterUnavailable as error:
         logger.warning("The limit of %s could not hear of an answer: %s", credential.pk, error)
+    except Exception as error:  # noqa: BLE001 - no answer is lost because a rule of ours cannot read it
+        # Neither message nor traceback: they could hold what the provider sent.
+        logger.error("An answer to %s could not be read: %s", credential.kind, type(error).__name__)
     # What was not found may never have been there.
     if telling and reading.code in TELLING and answer.status != 404:
         tell(credential, reading, started_at=started_at, source=source)
@@ -72,21 +82,52 @@ def _heed(credential: Credential, answer: Answer, reading: Reading) -> None:
 def tell(credential: Credential, reading: Reading, *, started_at: datetime, source: str) -> None:
     """Observe it, at most once a minute for the same code, so that busy workers cost health nothing.
 
-    Another code in between makes the earlier one news again. Never raises: what could not be written is seen
-    again by the next request.
+    Only that it answers is news again after a failure, which it may disprove. Never raises: what could not be
+    written is seen again by the next request.
     """
-    version, code, now = credential.secret_version, reading.code, time.monotonic()
-    told = _told.get(credential.pk)
-    if told and told[:2] == (version, code) and now - told[2] < REPEATED_AFTER:
+    of_this_secret = credential.pk, credential.secret_version
+    key, now = (*of_this_secret, reading.code), time.monotonic()
+    if now - _told.get(key, float("-inf")) < REPEATED_AFTER:
         return
     if len(_told) >= MOST_TOLD:
         _told.clear()
-    _told[credential.pk] = (version, code, now)
+    _told[key] = now
+    if reading.code not in CODES or CODES[reading.code].weight.failing:
+        _told.pop((*of_this_secret, "answered"), None)
+    if not tried(credential, observation(credential, reading, started_at=started_at, source=source)):
+        _told.pop(key, None)
+
+
+def tried(credential: Credential, seen: Observation) -> bool:
+    """Observe it, where health lets it be written now; returns whether it did. Never raises."""
     try:
-        observe(credential, observation(credential, reading, started_at=started_at, source=source))
+        observe(credential, seen)
     except (reports.Busy, reports.Gone, DatabaseError) as error:
-        _told.pop(credential.pk, None)
         logger.warning("What was seen of %s could not be written: %s", credential.pk, type(error).__name__)
+        return False
+    return True
+
+
+def token_given(credential: Credential) -> None:
+    """Where a token was got through an OAuth app that fails, let the app be looked at. Never raises.
+
+    At most once a minute for an app, and after the transaction, so that nobody waits for its end.
+    """
+    if not credential.USES_OAUTH_APP or credential._state.adding:
+        return
+    key, now = (credential.provider, credential.oauth_app_id), time.monotonic()
+    if now - _apps.get(key, float("-inf")) < REPEATED_AFTER:
+        return
+    _apps[key] = now
+    transaction.on_commit(partial(_hurry_app, credential), robust=True)
+
+
+def _hurry_app(credential: Credential) -> None:
+    app = credential.app_in_use()
+    tokens = AccessToken.objects.filter(credential_id=credential.pk)
+    given_at = tokens.values_list("obtained_at", flat=True).first()
+    if app and given_at:
+        schedule.sooner(app.component_id, shown_at=given_at)
 
 
 def observation(

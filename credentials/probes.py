@@ -2,7 +2,7 @@
 
 import logging
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from credentials import egress, feedback, limiter
-from credentials.answers import Reading, redacted
+from credentials.answers import Reading
 from credentials.models import AccessToken, Credential
 from credentials.models import properties as declared
 from credentials.sessions import Session, SignInFailed
@@ -76,9 +76,12 @@ def probe(credential: Credential) -> Observation:
 
 
 def test(credential: Credential) -> Test:
-    """Look whether a credential works, tell health, and return what was asked and answered."""
+    """Look whether a credential works, tell health, and return what was asked and answered.
+
+    What was found is returned also where health could not take it in.
+    """
     seen, steps = look(credential, source="test")
-    feedback.observe(credential, seen)
+    feedback.tried(credential, seen)
     return Test(credential, seen, steps)
 
 
@@ -90,8 +93,11 @@ def look(credential: Credential, *, source: str = "probe") -> tuple[Observation,
             reading = judged(credential, asked(credential, session, steps))
     except Exception as error:  # noqa: BLE001 - a fault of ours is an observation too
         # Neither message nor traceback: they could hold what the provider sent.
-        logger.error("The probe of %s failed in our own code: %s", credential.kind, type(error).__name__)
-        reading = Reading("internal_error", type(error).__name__)
+        if isinstance(error, RuntimeError) and transaction.get_connection().in_atomic_block:
+            reading = Reading("inside_transaction")
+        else:
+            logger.error("The probe of %s failed in our own code: %s", credential.kind, type(error).__name__)
+            reading = Reading("internal_error", type(error).__name__)
     return feedback.observation(credential, reading, started_at=started_at, source=source), steps
 
 
@@ -118,8 +124,7 @@ def asked(credential: Credential, session: Session, steps: list[Step]) -> Readin
             call = asking.send(answer)
         except StopIteration as end:
             found: Reading = end.value
-            # The provider's words can repeat what it was sent.
-            return replace(found, detail=redacted(found.detail))
+            return found
     return Reading("internal_error", "Too many calls.")
 
 

@@ -7,11 +7,13 @@ limit, and tells health what it sees.
 
 import time
 from contextlib import nullcontext
+from datetime import datetime
 from http.cookiejar import DefaultCookiePolicy
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import requests
 from django.utils import timezone
+from requests.hooks import default_hooks, dispatch_hook
 
 from credentials import egress, feedback, limiter, tokens
 from credentials.answers import Reading
@@ -30,6 +32,17 @@ DECIDED = ("auth", "cert", "cookies", "proxies", "verify")
 OF_THE_REQUEST = ("our_fault", "host_refused")
 
 
+class Signer(NamedTuple):
+    """What a request is signed in with: a credential as it was read, and its token where it exchanges one.
+
+    One value, so that a thread never signs with the one half of it and tells of the other.
+    """
+
+    credential: Credential
+    token: Fresh
+    exchanges: bool = False
+
+
 class SignInFailed(requests.RequestException):
     """The request was not sent, for the credential cannot sign in. `reading` says why."""
 
@@ -43,7 +56,8 @@ class Session(requests.Session):
 
     `wait` is how long a request waits for its turn, in seconds; `body_limit` the most bytes of an answer.
     Beside what requests raises: `egress.EgressError` and `SignInFailed`, which are RequestExceptions too, and
-    `limiter.RateLimited`. An answer's `request` is the one that was asked for, without what signed it in.
+    `limiter.RateLimited`. An answer's `request` is the one that was asked for, without what signed it in; so
+    hooks see it.
 
     Threads may share it. Inside a transaction it works as long as no token has to be exchanged, which raises
     RuntimeError there; what health is told is written after the commit.
@@ -60,7 +74,8 @@ class Session(requests.Session):
         token: str = "",
     ):
         super().__init__()
-        self.credential = credential
+        # A fresh consent brings its token along, before anything is stored.
+        self._signer, self._given = Signer(credential, Fresh(token)), bool(token)
         self.wait = wait
         self.source = source
         # A probe tells by itself what its answers mean.
@@ -71,9 +86,12 @@ class Session(requests.Session):
         self._hosts = credential.hosts()
         adapter = egress.Adapter(hosts=self._hosts, body_limit=body_limit, turn=self._turn)
         egress.mount(self, adapter)
-        # A fresh consent brings its token along, before anything is stored.
-        self._token, self._given, self._exchanges = Fresh(token), bool(token), False
         self._looked_at = float("-inf")
+
+    @property
+    def credential(self) -> Credential:
+        """The credential, as it was when the session last looked."""
+        return self._signer.credential
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("A session cannot be copied or pickled: open one where it is used.")
@@ -93,20 +111,25 @@ class Session(requests.Session):
         # Before any secret is opened: the adapter checks it again.
         egress.check_url(str(request.url), self._hosts)
         started_at = timezone.now()
-        response, used = self._send(request, **kwargs)
+        response, used = self._send(request, started_at, **kwargs)
         answer = _answer(response)
         # How an exchange fails tells better than the refused token why nothing works.
-        if self.credential.token_refused(answer) and self._has_another(used):
-            response, _used = self._send(request, **kwargs)
+        if _is_refused(used.credential, answer) and self._has_another(used):
+            started_at = timezone.now()
+            response, used = self._send(request, started_at, **kwargs)
             answer = _answer(response)
-        if not self.credential._state.adding:
+        if not used.credential._state.adding:
+            # By now another thread may have taken a newer one, of which this answer tells nothing.
             feedback.hear(
-                self.credential, answer, started_at=started_at, source=self.source, telling=self.telling
+                used.credential, answer, started_at=started_at, source=self.source, telling=self.telling
             )
-        return response
+        heard: requests.Response = dispatch_hook("response", request.hooks, response, **kwargs)
+        return heard
 
-    def _send(self, request: requests.PreparedRequest, **kwargs: Any) -> tuple[requests.Response, Fresh]:
-        """The answer, and the token that it was asked for with."""
+    def _send(
+        self, request: requests.PreparedRequest, started_at: datetime, **kwargs: Any
+    ) -> tuple[requests.Response, Signer]:
+        """The answer, and what it was asked for with."""
         # Signed in first: a lease is good for a moment only, and an exchange takes its time.
         signed, used = self._signed_in(request)
         failed: Exception
@@ -120,77 +143,80 @@ class Session(requests.Session):
             return response, used
         del signed
         if isinstance(failed, egress.EgressError) and not _is_of_the_request(failed, kwargs):
-            self._tell(self.credential.read_egress_error(failed))
+            self._tell(used.credential, used.credential.read_egress_error(failed), started_at)
         raise failed
 
-    def _turn(self) -> Any:
-        """A lease of the credential's rate limit. One that is being connected has no limit yet."""
+    def _turn(self, unused: Any = None) -> Any:
+        """A lease of the credential's rate limit, in place of one that came too late. A credential that is
+        being connected has no limit yet."""
         if self.credential._state.adding:
             return nullcontext()
-        return self.credential.rate_limit.acquire(timeout=self.wait, purpose=self.source)
+        return self.credential.rate_limit.acquire(timeout=self.wait, purpose=self.source, unused=unused)
 
-    def _tell(self, reading: Reading) -> None:
-        if self.telling and not self.credential._state.adding:
-            feedback.tell(self.credential, reading, started_at=timezone.now(), source=self.source)
+    def _tell(self, credential: Credential, reading: Reading, started_at: datetime) -> None:
+        if self.telling and not credential._state.adding:
+            feedback.tell(credential, reading, started_at=started_at, source=self.source)
 
     # --- signing in -----------------------------------------------------------------------------------------
 
-    def _signed_in(self, request: requests.PreparedRequest) -> tuple[requests.PreparedRequest, Fresh]:
-        """A copy of the request that is signed in, and the token in it. Raises SignInFailed."""
+    def _signed_in(self, request: requests.PreparedRequest) -> tuple[requests.PreparedRequest, Signer]:
+        """A copy of the request that is signed in, and with what. Raises SignInFailed."""
         try:
             if not self._given and time.monotonic() - self._looked_at > LOOK_EVERY:
                 self._look()
-            signed, used = request.copy(), self._token
-            self.credential.authenticate(signed, used.text)
+            signed, used = request.copy(), self._signer
+            # They are for the caller, who sees no signed request.
+            signed.hooks = default_hooks()
+            used.credential.authenticate(signed, used.token.text)
             return signed, used
         except SecretError as error:
             reading = Reading(error.code)
-        self._fail(reading)
+        self._fail(used.credential, reading)
 
-    def _look(self) -> bool:
-        """Take the credential as it stands now, and its token; returns whether it was changed.
+    def _look(self) -> None:
+        """Take the credential as it stands now, and its token.
 
         Raises SignInFailed: it was deleted, or has another destination than this session.
         """
-        held = self.credential
-        if not held._state.adding and not self._is_current():
+        held = credential = self.credential
+        if not held._state.adding and not _is_current(held):
             current = Credential.objects.filter(pk=held.pk).first()
             if current is None:
-                self._fail(Reading("deleted"))
+                self._fail(held, Reading("deleted"))
             if current.destination() != held.destination():
-                self._fail(Reading("superseded", "It was changed to another address: open a new session."))
-            self.credential = current
-        self._exchanges = self.credential.exchanges()
-        if self._exchanges:
-            self._take_token()
+                moved = Reading("superseded", "It was changed to another address: open a new session.")
+                self._fail(held, moved)
+            credential = current
+        exchanges = credential.exchanges()
+        token = self._token(credential) if exchanges else Fresh("")
+        self._signer = Signer(credential, token, exchanges)
         self._looked_at = time.monotonic()
-        return self.credential is not held
 
-    def _is_current(self) -> bool:
-        """Whether the credential is stored as it is held here. One query; refreshes are no change."""
-        rows = Credential.objects.non_polymorphic().filter(pk=self.credential.pk)
-        return rows.values_list("version", flat=True).first() == self.credential.version
-
-    def _has_another(self, refused: Fresh) -> bool:
+    def _has_another(self, refused: Signer) -> bool:
         """Whether there is something else to try in place of what was refused. Raises SignInFailed."""
         if self._given:
             return False
-        if not self._exchanges:
-            return self._look()
-        if self._token is refused:
-            self._take_token(refused)
+        if not refused.exchanges:
+            self._look()
+            return self.credential is not refused.credential
+        held = self._signer
+        if held.token is refused.token:
+            self._signer = held._replace(token=self._token(held.credential, held.token))
         return True
 
-    def _take_token(self, refused: Fresh | None = None) -> None:
+    def _token(self, credential: Credential, refused: Fresh | None = None) -> Fresh:
+        """The access token of a credential. Raises SignInFailed."""
         try:
-            self._token = Fresh(tokens.access_token(self.credential, refused=refused))
-            return
+            found = Fresh(tokens.access_token(credential, refused=refused))
         except tokens.NoToken as error:
             reading = error.reading
-        self._fail(reading)
+        else:
+            feedback.token_given(credential)
+            return found
+        self._fail(credential, reading)
 
-    def _fail(self, reading: Reading) -> NoReturn:
-        self._tell(reading)
+    def _fail(self, credential: Credential, reading: Reading) -> NoReturn:
+        self._tell(credential, reading, timezone.now())
         raise SignInFailed(reading)
 
     # --- for kinds ------------------------------------------------------------------------------------------
@@ -210,6 +236,20 @@ class Session(requests.Session):
             json=call.json,
         )
         return _answer(response)
+
+
+def _is_current(credential: Credential) -> bool:
+    """Whether a credential is stored as it is held here. One query; refreshes are no change."""
+    rows = Credential.objects.non_polymorphic().filter(pk=credential.pk)
+    return rows.values_list("version", flat=True).first() == credential.version
+
+
+def _is_refused(credential: Credential, answer: Answer) -> bool:
+    """Whether a new secret may help. What a rule of ours cannot read is an answer all the same."""
+    try:
+        return credential.token_refused(answer)
+    except Exception:  # noqa: BLE001 - feedback says so
+        return False
 
 
 def _answer(response: requests.Response) -> Answer:

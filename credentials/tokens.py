@@ -169,8 +169,7 @@ def _ask(credential: Credential, call: Call) -> Tokens | Reading:
         return reading if error.sent else replace(reading, facts={"sent": False})
     found = credential.read_token_answer(answer)
     if isinstance(found, Reading):
-        secrets = [*(call.form or {}).values(), *(call.basic or ())]
-        return replace(found, detail=redacted(found.detail, secrets))
+        return replace(found, detail=redacted(found.detail, call.sent()))
     return found
 
 

@@ -27,10 +27,13 @@ class Evidence:
     # The last hard failure's owner, and since when hard failures name this one.
     hard_owner: Status | None = None
     hard_at: datetime | None = None
+    # Whether one of them is what only a probe can take back.
+    hard_stays: bool = False
     # The failures in a row that name the same owner.
     soft_owner: Status | None = None
     soft_count: int = 0
     soft_at: datetime | None = None
+    soft_stays: bool = False
     # The first ok of the run that may end an intervention.
     ok_at: datetime | None = None
     # A person replaced the secret or ended a pause: one ok is enough.
@@ -46,11 +49,18 @@ class Evidence:
 
     def voided(self, **values: Any) -> "Evidence":
         """Without any run: what was seen so far decides nothing any more."""
-        runs: dict[str, Any] = {"hard_owner": None, "hard_at": None, "ok_at": None}
-        return replace(self.without_soft(), **(runs | values))
+        return replace(self.without_soft().without_hard(), **({"ok_at": None} | values))
 
     def without_soft(self) -> "Evidence":
-        return replace(self, soft_owner=None, soft_count=0, soft_at=None)
+        return replace(self, soft_owner=None, soft_count=0, soft_at=None, soft_stays=False)
+
+    def without_hard(self) -> "Evidence":
+        return replace(self, hard_owner=None, hard_at=None, hard_stays=False)
+
+    def answered(self) -> "Evidence":
+        """Without the runs that are disproved where a worker's request is answered."""
+        kept = self if self.soft_stays else self.without_soft()
+        return kept if self.hard_stays else kept.without_hard()
 
     def settled(self, at: datetime) -> bool:
         """Whether nothing in it would change what the next observation means, if the component is well."""

@@ -51,7 +51,9 @@ class Code:
     about: About = About.ITSELF
     at_once: bool = False
     customer_words: "StrOrPromise" = ""
-    # A note that comes with proof that it works, and so counts as an ok. Being asked to wait proves nothing.
+    # Proof that it works. A note can come with it, and so count as an ok; being asked to wait proves nothing.
     works: bool = False
+    # A failure that a worker's request may not show: that one is answered takes nothing of it back.
+    only_probes: bool = False
     # A note that somebody must act on soon.
     urgent: bool = False

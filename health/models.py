@@ -203,7 +203,7 @@ class Component(models.Model):
 
     @property
     def checked(self) -> bool:
-        """Whether it, or what it depends on, was ever known to work or to fail: else a status is a default."""
+        """Whether it, or what it depends on, was ever known to work or fail. Else its status is a default."""
         return any(getattr(self, name) for name in self.LOOKS)
 
     @property

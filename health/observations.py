@@ -44,12 +44,15 @@ def target_of(code: str) -> About:
 
 CODES: dict[str, Code] = {
     "ok": Code(Weight.OK, _("It works."), _("Nothing to do."), works=True),
+    # It shows neither whose account it was nor what else is allowed: only a look does.
+    "answered": Code(Weight.OK, _("A request of a worker was answered."), _("Nothing to do.")),
     # --- the customer's turn --------------------------------------------------------------------------------
     "other_account": Code(
         Weight.HARD,
         _("The secret now belongs to another account than the one stored here."),
         _("Ask the customer which account is meant, and connect that one; the stored account stays."),
         CUSTOMER,
+        only_probes=True,
         customer_words=_("The connection points to another account than before. Please connect it again."),
     ),
     "revoked": Code(
@@ -80,6 +83,7 @@ CODES: dict[str, Code] = {
         _("The secret works, but may not do what a sync needs."),
         _("Ask the customer to grant the missing permission, then connect again."),
         CUSTOMER,
+        only_probes=True,
         customer_words=_("Our access lacks a permission. Please grant it, or connect again and accept all."),
     ),
     "consent_required": Code(
@@ -87,6 +91,7 @@ CODES: dict[str, Code] = {
         _("The provider wants the customer to consent again."),
         _("Ask the customer to connect again."),
         CUSTOMER,
+        only_probes=True,
         customer_words=_("Your provider asks you to confirm our access again. Please connect your account."),
     ),
     "suspended": Code(
@@ -115,6 +120,7 @@ CODES: dict[str, Code] = {
         _("The provider does not know this account or its address: renamed, moved or deleted."),
         _("Ask the customer whether it was renamed or deleted, and correct the address here."),
         CUSTOMER,
+        only_probes=True,
         customer_words=_("We cannot find your account any more. Was it renamed or deleted?"),
     ),
     "certificate_invalid": Code(
@@ -122,6 +128,7 @@ CODES: dict[str, Code] = {
         _("The customer's own host shows a certificate that is expired, self-signed or for another name."),
         _("Ask the customer to renew the certificate of that host."),
         CUSTOMER,
+        only_probes=True,
         customer_words=_("The certificate of your host is not valid. Please renew it."),
     ),
     "quota_exhausted": Code(
@@ -165,6 +172,11 @@ CODES: dict[str, Code] = {
         Weight.INCONCLUSIVE,
         _("Another worker is refreshing the token."),
         _("Nothing to do: it is tried again."),
+    ),
+    "inside_transaction": Code(
+        Weight.INCONCLUSIVE,
+        _("It was tested inside a database transaction, where no token may be exchanged."),
+        _("Test it again outside of one."),
     ),
     "deleted": Code(
         Weight.INCONCLUSIVE,

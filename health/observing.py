@@ -1,7 +1,7 @@
 """observe(): from an observation to what is stored. The rules themselves are in health.verdicts.
 
 Three ways, by how much an observation changes:
-- An ok for a component that is well and settled is one UPDATE. Nearly all observations are this.
+- An ok or answer for a component that is well and settled is one UPDATE. Nearly all observations are this.
 - What only adds to the evidence is read, weighed and swapped in, without a lock on anything.
 - What changes the component's own word locks all that hangs on it, as a report does, and rolls up.
 """
@@ -19,7 +19,7 @@ from django.db.models import Case, DateTimeField, Q, Value, When
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from health import graph, reports, verdicts
+from health import graph, reports, schedule, verdicts
 from health.evidence import Evidence
 from health.fields import HIDING
 from health.graph import Id
@@ -34,7 +34,7 @@ EXCERPT = 300
 TOGETHER = 200
 # The columns that a verdict rests on: where one of them differs by now, it is weighed anew.
 READ = (
-    *("last_observed_at", "last_reported_at", "own_status", "own_code", "revision"),
+    *("last_observed_at", "last_ok_at", "last_reported_at", "own_status", "own_code", "revision"),
     *("paused_until", "overridden_until"),
 )
 SETTLED = Q(
@@ -54,6 +54,10 @@ def observe(component: Component | Id, seen: Observation) -> Flip | None:
         transaction.on_commit(partial(observe, pk, seen), robust=True)
         return None
     seen = _not_in_the_future(seen)
+    if verdicts.is_answer(seen):
+        if not _settled_answer(pk, seen):
+            _weighed_answer(pk, seen)
+        return None
     if _is_plain_ok(seen) and _settled_ok(pk, seen):
         return None
     return weighed(pk, seen)
@@ -103,7 +107,7 @@ def _not_in_the_future(seen: Observation) -> Observation:
 
 
 def _is_plain_ok(seen: Observation) -> bool:
-    return seen.meaning.weight is Weight.OK and seen.source != verdicts.TIMER
+    return seen.meaning.weight is Weight.OK and seen.meaning.works and seen.source != verdicts.TIMER
 
 
 def _chunks(plain: dict[Id, Observation]) -> Iterator[list[tuple[Id, Observation]]]:
@@ -133,6 +137,20 @@ def _settled_ok(pk: Id, seen: Observation) -> bool:
     at = seen.started_at
     rows = Component.objects.filter(_untouched_since(at, seen.revision), pk=pk)
     return bool(rows.update(last_observed_at=at, last_ok_at=at))
+
+
+def _settled_answer(pk: Id, seen: Observation) -> bool:
+    """As _settled_ok for what is no look: one that began earlier still counts, and is not late by it."""
+    at = seen.started_at
+    newer = Q(last_ok_at__isnull=True) | Q(last_ok_at__lt=at)
+    rows = Component.objects.filter(_untouched_since(at, seen.revision) & newer, pk=pk)
+    return bool(rows.update(last_ok_at=at))
+
+
+def _weighed_answer(pk: Id, seen: Observation) -> None:
+    """Weigh it; where the component fails all the same, let a probe see whether it still does."""
+    weighed(pk, seen)
+    schedule.sooner(pk, shown_at=seen.started_at)
 
 
 def _untouched_since(at: datetime, revision: str) -> Q:

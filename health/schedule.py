@@ -19,6 +19,7 @@ from health import graph, intervals, reports, silence
 from health.graph import Id
 from health.models import Component
 from health.observations import Observation
+from health.status import Status
 
 # For so long a claim holds; the worker renews it in time.
 CLAIM = timedelta(seconds=30)
@@ -171,6 +172,19 @@ def hurry(component: Id) -> None:
     """
     Component.objects.filter(pk=component).update(**at_once(clock()))
     transaction.on_commit(partial(_hurry_dependants, component), robust=True)
+
+
+def sooner(component: Id, *, shown_at: datetime) -> None:
+    """Let what fails be looked at at once where it showed at a time that it may work: no look began since.
+
+    At most as often as what is well; a look that is under way is left alone, and so is how often it was
+    refused.
+    """
+    now = clock()
+    before = min(shown_at, now - timedelta(seconds=intervals.EVERY))
+    rows = Component.objects.filter(pk=component, claimed_by="", next_check_at__gt=now)
+    failing = rows.filter(last_observed_at__lt=before).exclude(own_status=Status.HEALTHY)
+    failing.update(next_check_at=now)
 
 
 def expect_looks(kind: str, provider: str, now: datetime) -> int:

@@ -8,6 +8,9 @@ Where the reference leaves a choice, or the design decides otherwise:
 - A note that proves nothing (the provider asks us to wait) ends a row of soft failures, but neither heals nor
   takes back a hard one: a dead key must not look healthy because its provider is busy.
 - A soft failure between two hard ones of another owner does not take the first one back.
+- That a worker's request was answered is a success, but no look: it keeps the component fresh and takes back
+  the failures that it disproves. It heals nothing, for it shows neither whose account it was nor what else is
+  allowed; nor does it make a look late that began before it. Only what probes show is steady or not.
 - An ok counts also below a failing parent, where failures decide nothing: proof that something works needs no
   parent.
 - Times are those of the observations, so that the same ones always mean the same.
@@ -126,8 +129,16 @@ def why_dropped(state: State, seen: Observation) -> str:
         return ""
     if seen.revision != state.revision:
         return "revision"
-    newest = max((at for at in (state.last_observed_at, state.last_reported_at) if at), default=None)
+    times = [state.last_observed_at, state.last_reported_at]
+    if is_answer(seen):
+        times.append(state.last_ok_at)
+    newest = max((at for at in times if at), default=None)
     return "late" if newest is not None and seen.started_at <= newest else ""
+
+
+def is_answer(seen: Observation) -> bool:
+    """Whether all that it says is that a worker's request was answered: it is no look at the component."""
+    return seen.meaning.weight is Weight.OK and not seen.meaning.works
 
 
 def take(state: State, seen: Observation, around: Around = Around()) -> Next:  # noqa: B008 - frozen
@@ -142,7 +153,7 @@ def take(state: State, seen: Observation, around: Around = Around()) -> Next:  #
     if seen.source == TIMER and verdict.owner is state.status:
         # That nobody looks takes no better reason away.
         return Next(state, verdict=verdict)
-    if seen.source != TIMER:
+    if seen.source != TIMER and not is_answer(seen):
         state = replace(state, last_observed_at=at)
         if verdict.weight is not Weight.INCONCLUSIVE:
             evidence = evidence.counted(verdict.weight.failing, at)
@@ -154,10 +165,12 @@ def _taken(state: State, evidence: Evidence, verdict: Verdict, seen: Observation
     if verdict.weight is Weight.INCONCLUSIVE:
         return _kept(state, evidence, at)
     failed_here = seen.meaning.about is About.PROVIDER and seen.meaning.weight.failing
-    if failed_here or verdict.works:
+    if failed_here or verdict.works or is_answer(seen):
         state = replace(state, failed_at=at if failed_here else None)
     if verdict.weight.failing:
         return _bad(state, evidence, verdict, at)
+    if is_answer(seen):
+        return _kept(replace(state, last_ok_at=at), evidence.answered(), at)
     return _good(state, evidence, verdict, at, quiet=failed_here)
 
 
@@ -172,7 +185,7 @@ def _good(state: State, evidence: Evidence, verdict: Verdict, at: datetime, *, q
     elif verdict.weight is Weight.OK:
         gone, evidence = evidence.notes, replace(evidence, notes=())
     if verdict.works:
-        evidence = replace(evidence, hard_owner=None, hard_at=None)
+        evidence = evidence.without_hard()
         state = replace(state, last_ok_at=at)
         if state.status is not Status.HEALTHY:
             first = evidence.ok_at or at
@@ -195,10 +208,16 @@ def _bad(state: State, evidence: Evidence, verdict: Verdict, at: datetime) -> Ne
             return _kept(state, evidence, at, (verdict.code,), (old,))
         return _kept(state, evidence, at, (verdict.code,) if verdict.code == state.code else ())
     if evidence.soft_owner is not owner:
-        evidence = replace(evidence, soft_owner=owner, soft_count=0, soft_at=at)
-    evidence = replace(evidence, soft_count=evidence.soft_count + 1)
+        evidence = replace(evidence.without_soft(), soft_owner=owner, soft_at=at)
     if hard and evidence.hard_owner is not owner:
-        evidence = replace(evidence, hard_owner=owner, hard_at=at)
+        evidence = replace(evidence.without_hard(), hard_owner=owner, hard_at=at)
+    stays = CODES[verdict.code].only_probes
+    evidence = replace(
+        evidence,
+        soft_count=evidence.soft_count + 1,
+        soft_stays=evidence.soft_stays or stays,
+        hard_stays=evidence.hard_stays or (hard and stays),
+    )
     starts = [start for start in (evidence.soft_at, evidence.hard_at if hard else None) if start]
     if _confirmed(evidence, verdict, at) and _may_flip(state, evidence, verdict, at):
         return _flip(state, evidence, owner, verdict.code, min(starts), at)

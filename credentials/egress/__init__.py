@@ -94,7 +94,8 @@ class Adapter(BaseAdapter):
 
     Its `send` raises EgressError and takes no longer than `total` seconds. `turn` is asked when there is a
     connection and nothing but the request is left to send: its permission is good for a moment only, and is
-    held until the answer is read. Waiting for it is not counted, and what it raises goes through.
+    held until the answer is read. It is asked with None, or with the permission before where that was over
+    too soon. Waiting for it is not counted, and what it raises goes through.
     """
 
     def __init__(
@@ -104,7 +105,7 @@ class Adapter(BaseAdapter):
         body_limit: int = BODY_LIMIT,
         total: float = TOTAL,
         keep: bool = True,
-        turn: Callable[[], Turn] = nullcontext,  # type: ignore[assignment]  # never late
+        turn: Callable[[Any], Turn] = nullcontext,  # type: ignore[assignment]  # never late
     ):
         super().__init__()
         self.hosts, self.body_limit, self.total, self.keep = hosts, body_limit, total, keep
@@ -163,14 +164,14 @@ class Adapter(BaseAdapter):
         self, host: str, simulator: tuple[str, int, str] | None, timeout: Any
     ) -> tuple[Connection, Turn, float]:
         """A connection, the permission to use it now, and the seconds that connecting took."""
-        spent = 0.0
+        spent, unused = 0.0, None
         while True:
             begun = time.monotonic()
             connection = self._taken(host) or self._connected(host, simulator, timeout, spent)
             ready = time.monotonic()
             spent += ready - begun
             try:
-                turn = self.turn()
+                turn = self.turn(unused)
             except BaseException:
                 self._put_back(host, connection)
                 raise
@@ -180,6 +181,7 @@ class Adapter(BaseAdapter):
                 return connection, turn, spent
             with turn:
                 self._put_back(host, connection)
+            unused = turn
 
     def _connected(
         self, host: str, simulator: tuple[str, int, str] | None, timeout: Any, spent: float

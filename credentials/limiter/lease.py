@@ -9,7 +9,7 @@ from uuid import UUID
 from asgiref.sync import sync_to_async
 
 from credentials.limiter import counting, line
-from credentials.limiter.outcomes import LeaseLost, LimiterUnavailable
+from credentials.limiter.outcomes import Granted, LeaseLost, LimiterUnavailable, Place
 from credentials.limiter.stores import store
 
 logger = logging.getLogger(__name__)
@@ -33,6 +33,7 @@ class Lease:
     deadline: float
     expires: float
     lasting: float
+    _of: Granted = field(repr=False)
     waited: float = 0.0
     released: bool = False
     _entered: bool = field(default=False, repr=False)
@@ -43,6 +44,11 @@ class Lease:
         """Whether it is too late to send the request: another lease must be taken for it."""
         now = time.monotonic()
         return self.released or now > self.deadline or now > self.expires
+
+    @property
+    def place(self) -> Place:
+        """Its place, to be redeemed once more."""
+        return Place(self.fence, self._of.time, self._of.epoch, 0, self._of.guard)
 
     def release(self) -> bool:
         """Give the lease back. False where it was over already, which changes nothing. Does not raise: what

@@ -49,6 +49,7 @@ class Granted:
     time: int
     late: int
     guard: int
+    epoch: int
     # The number of the lease where concurrency is bounded: as many are out as it says, or more.
     slot: int | None = None
 

@@ -58,7 +58,7 @@ def take(asking: Asking, ahead: int, place: Place | None = None) -> Outcome:
         outcome, number, time, instant, epoch, guard, known, held, reason, lease = row
         match outcome:
             case "granted":
-                return Granted(number, time, instant - time, guard, lease)
+                return Granted(number, time, instant - time, guard, epoch, lease)
             case "place":
                 return Place(number, time, epoch, time - instant, guard)
             case "rate":
@@ -79,7 +79,7 @@ def _rate_outcome(asking: Asking, rows: list[tuple[Any, ...]], ahead: int) -> Ou
     place, time, instant, epoch, guard, known, held, reason = rows[0]
     if place is not None:
         if time <= instant:
-            return Granted(place, time, instant - time, guard)
+            return Granted(place, time, instant - time, guard, epoch)
         return Place(place, time, epoch, time - instant, guard)
     if known != asking.revision:
         return Stale(known)

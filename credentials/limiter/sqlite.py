@@ -71,7 +71,7 @@ def _take(asking: Asking, ahead: int, place: Place | None, connection: Connectio
             "INSERT INTO lease VALUES (?, ?, ?, ?, ?, ?, ?)",
             (key, number, instant + int(asking.lasting * 1e6), instant, *asking.holder),
         )
-    return Granted(number, time, instant - time, state.guard, slot)
+    return Granted(number, time, instant - time, state.guard, state.epoch, slot)
 
 
 def _refused(

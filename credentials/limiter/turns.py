@@ -71,9 +71,12 @@ def _asking(limit: Limited, purpose: str, lasting: float) -> Asking:
     )
 
 
-def _lease(asking: Asking, granted: Granted, before: float, waited: float = 0.0) -> Lease:
+def _lease(
+    asking: Asking, granted: Granted, before: float, waited: float = 0.0, counted: bool = False
+) -> Lease:
     bounded = granted.slot is not None
-    counting.granted(asking.key, waited, granted.slot or 0)
+    if not counted:
+        counting.granted(asking.key, waited, granted.slot or 0)
     return Lease(
         key=asking.key,
         fence=granted.place,
@@ -83,6 +86,7 @@ def _lease(asking: Asking, granted: Granted, before: float, waited: float = 0.0)
         deadline=before + (granted.guard - granted.late) / 1e6,
         expires=before + asking.lasting if bounded else float("inf"),
         lasting=asking.lasting,
+        _of=granted,
         waited=waited,
     )
 
@@ -108,17 +112,26 @@ def try_acquire(limit: Limited, *, purpose: str = "", lasting: float = LASTING) 
     raise LimiterUnavailable("the limit changes faster than it can be asked for")
 
 
-def steps(limit: Limited, *, timeout: float, purpose: str = "", lasting: float = LASTING) -> Steps:
+def steps(
+    limit: Limited,
+    *,
+    timeout: float,
+    purpose: str = "",
+    lasting: float = LASTING,
+    unused: Lease | None = None,
+) -> Steps:
     """Asks, and gives what is to be done until the next question; returns the lease.
 
     A place in the future is taken when one arrives, so that who came first goes first and nobody polls; it is
     redeemed at its time. Closing the generator gives the place back. Raises RateLimited as soon as it is
-    clear that the turn does not come in `timeout` seconds, and LimiterUnavailable.
+    clear that the turn does not come in `timeout` seconds, and LimiterUnavailable. The place of an `unused`
+    lease, that came too late, is moved to now where it can be: else one a day would be none today.
     """
     purpose = purpose[:PURPOSE_LENGTH]
     begun = time.monotonic()
     until = begun + timeout
-    place: Place | None = None
+    place = unused.place if unused and unused.key == limit.key else None
+    counted = place is not None
     stood: threading.Event | None = None
     look, stale, paused = LOOK_FIRST, 0, False
     key = limit.key
@@ -138,18 +151,18 @@ def steps(limit: Limited, *, timeout: float, purpose: str = "", lasting: float =
             outcome = store().take(asking, max(0, int((until - before) * 1e6)), place)
             if type(outcome) is Granted:
                 place = None
-                return _lease(asking, outcome, before, before - begun if paused else 0.0)
+                return _lease(asking, outcome, before, before - begun if paused else 0.0, counted)
             if type(outcome) is Place:
                 place, paused = outcome, True
                 # Places of one cell have one time: not all at the same instant.
                 yield Pause(place.wait / 1e6 + random.uniform(0, place.guard / 10e6))  # noqa: S311
             elif type(outcome) is Void:
-                place = None
+                place, counted = None, False
             elif type(outcome) is Stale:
                 stale += 1
                 if stale > TRIES:
                     raise LimiterUnavailable("the limit changes faster than it can be asked for")
-                place = None
+                place, counted = None, False
                 yield Settle(outcome.revision)
             elif type(outcome) is Refused and outcome.reason == "concurrency":
                 _in_time(limit, outcome, until, wait=0.0)
@@ -160,7 +173,7 @@ def steps(limit: Limited, *, timeout: float, purpose: str = "", lasting: float =
             elif type(outcome) is Refused:
                 if place:
                     _give_back(limit, place)
-                    place = None
+                    place, counted = None, False
                 _in_time(limit, outcome, until, wait=outcome.wait / 1e6)
                 paused = True
                 yield Pause(outcome.wait / 1e6 + random.uniform(0, 0.002))  # noqa: S311 - no secret
@@ -188,9 +201,16 @@ def _give_back(limit: Limited, place: Place) -> None:
         logger.warning("A place in a rate limit could not be given back: %s", error)
 
 
-def acquire(limit: Limited, *, timeout: float = 30.0, purpose: str = "", lasting: float = LASTING) -> Lease:
+def acquire(
+    limit: Limited,
+    *,
+    timeout: float = 30.0,
+    purpose: str = "",
+    lasting: float = LASTING,
+    unused: Lease | None = None,
+) -> Lease:
     """Wait for a lease, at most `timeout` seconds. Raises RateLimited, LimiterUnavailable."""
-    going = steps(limit, timeout=timeout, purpose=purpose, lasting=lasting)
+    going = steps(limit, timeout=timeout, purpose=purpose, lasting=lasting, unused=unused)
     try:
         while True:
             step = next(going)

@@ -200,14 +200,20 @@ class RateLimit(models.Model):
         self.refresh_from_db(fields=[*NUMBERS, "revision"])
 
     def acquire(
-        self, *, timeout: float = 30.0, purpose: str = "", lasting: float = limiter.LASTING
+        self,
+        *,
+        timeout: float = 30.0,
+        purpose: str = "",
+        lasting: float = limiter.LASTING,
+        unused: limiter.Lease | None = None,
     ) -> limiter.Lease:
         """Wait for one's turn, at most `timeout` seconds; a context manager that gives the lease back.
 
         The lease expires `lasting` seconds after it was granted or renewed. Raises RateLimited as soon as it
-        is clear that the turn does not come in time, and LimiterUnavailable.
+        is clear that the turn does not come in time, and LimiterUnavailable. `unused` is a lease of before
+        that came too late to send anything, and was released: its place is taken again where it can be.
         """
-        return limiter.acquire(self, timeout=timeout, purpose=purpose, lasting=lasting)
+        return limiter.acquire(self, timeout=timeout, purpose=purpose, lasting=lasting, unused=unused)
 
     def try_acquire(
         self, *, purpose: str = "", lasting: float = limiter.LASTING

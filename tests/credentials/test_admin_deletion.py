@@ -3,9 +3,9 @@
 import pytest
 from django.utils import timezone
 
-from credentials.oauth_app_admin import OAuthAppAdmin
 from credentials.kinds import KINDS
 from credentials.models import Credential, Fingerprint, OAuthApp, RateLimit
+from credentials.oauth_app_admin import OAuthAppAdmin
 from health.models import Component
 from tests import rawsql
 from tests.credentials.admin_pages import APPS, LIST, client_of, page, staff

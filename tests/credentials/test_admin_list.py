@@ -27,9 +27,7 @@ def names(client, query=""):
 
 
 def report(credential, status):
-    Component.objects.filter(pk=credential.component_id).update(
-        status=status, known_since=timezone.now()
-    )
+    Component.objects.filter(pk=credential.component_id).update(status=status, known_since=timezone.now())
 
 
 def test_a_row_says_what_a_credential_is(admin_client):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from health import verdicts
-from health.meaning import About, Weight
+from health.meaning import About
 from health.observations import CODES, Observation
 from health.verdicts import TIMER, Around, State
 from tests.health.cast import CUSTOMER, HEALTHY, OURS
@@ -16,21 +16,24 @@ NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 # Code: weight, owner, at once, of what it speaks.
 TABLE = {
-    "ok": "ok",
+    "ok": "ok, works",
+    "answered": "ok",
     # 401 with a static key, invalid_grant with the current token, another identity, permissions, suspensions
     **dict.fromkeys(
-        "other_account revoked expired token_lost insufficient_scope consent_required suspended"
+        "revoked expired token_lost suspended"
         " address_not_allowed client_rejected quota_exhausted_again schema_removed target_refused target_full"
         " target_altered".split(),
         "hard customer",
     ),
-    **dict.fromkeys("secret_must_be_reentered secret_missing expiry_passed".split(), "hard customer at once"),
     **dict.fromkeys(
-        "account_missing certificate_invalid limit_too_low target_unsteady".split(), "soft customer"
+        "other_account insufficient_scope consent_required".split(), "hard customer, only probes"
     ),
+    **dict.fromkeys("secret_must_be_reentered secret_missing expiry_passed".split(), "hard customer at once"),
+    **dict.fromkeys("account_missing certificate_invalid".split(), "soft customer, only probes"),
+    **dict.fromkeys("limit_too_low target_unsteady".split(), "soft customer"),
     **dict.fromkeys("quota_exhausted rate_limited".split(), "note"),
     **dict.fromkeys("expires_soon expires_in_days schema_grew lag_rising".split(), "note, works"),
-    **dict.fromkeys("superseded limit_reached busy deleted".split(), "inconclusive"),
+    **dict.fromkeys("superseded limit_reached busy deleted inside_transaction".split(), "inconclusive"),
     **dict.fromkeys(
         "provider_outage timeout connection_failed tls_failed garbled redirected".split(),
         "soft ours provider",
@@ -62,10 +65,12 @@ def described(code: str) -> str:
     """A code as the table describes it."""
     meaning = CODES[code]
     words: list[str] = [meaning.weight.value]
-    if meaning.weight is Weight.NOTE and meaning.works:
+    if meaning.works:
         words[0] += ", works"
     if meaning.weight.failing:
         words.append({CUSTOMER: "customer", OURS: "ours", HEALTHY: "nobody"}[meaning.owner])
+    if meaning.only_probes:
+        words[-1] += ", only probes"
     if meaning.at_once:
         words.append("at once")
     if meaning.about is not About.ITSELF:
@@ -117,6 +122,24 @@ STORIES = [
     Story("ours and theirs do not agree", "0:revoked 5:our_fault 10:revoked 15:our_fault"),
     Story("a blip between does not take a revocation back", "0:revoked 5:timeout 10:revoked", "0:customer"),
     Story("a busy provider does not either", "0:revoked 5:rate_limited 10:revoked", "0:customer"),
+    Story("an answer ends a row", "0:timeout 5:timeout 7:answered 10:timeout 15:timeout"),
+    Story("an answer takes back a refusal", "0:revoked 5:answered 10:revoked"),
+    Story("no answer says whose account it is", "0:other_account 5:answered 10:other_account", "0:customer"),
+    Story("nor what else is allowed", "0:insufficient_scope 5:answered 10:insufficient_scope", "0:customer"),
+    Story("nor of a refusal beside it", "0:other_account 5:revoked 6:answered 10:revoked", "0:customer"),
+    Story(
+        "nor that the account is still there",
+        "0:account_missing 4:answered 5:account_missing 9:answered 10:account_missing",
+        "0:customer",
+    ),
+    Story("an ok takes back what an answer does not", "0:other_account 5:ok 10:other_account"),
+    Story("what an ok took back is gone", "0:other_account 1:ok 5:revoked 6:answered 10:revoked"),
+    Story("answers heal nothing", "0:revoked 1:revoked 10:answered 20:answered 30:answered", "0:customer"),
+    Story("nor after a repair", "0:revoked 1:revoked 10:answered' 20:answered", "0:customer"),
+    Story("a repair with answers first", "0:revoked 1:revoked 10:answered' 11:ok", "0:customer 11:healthy"),
+    Story("answers between oks", "0:revoked 1:revoked 10:ok 10.5:answered 11:ok", "0:customer 10:healthy"),
+    Story("no look is late by an answer", "5:answered 1:other_account 2:other_account", "1:customer"),
+    Story("an answer can be late", "0:revoked 5:timeout 3:answered 10:revoked", "0:customer"),
     Story("at once", "0:decryption_failed", "0:us"),
     Story("at once, the customer's", "0:secret_missing", "0:customer"),
     Story("soft, three over ten minutes", "0:timeout 5:timeout 10:timeout", "0:us"),
@@ -168,6 +191,7 @@ STORIES = [
         "340:timeout~ 350:timeout~ 356:timeout~ 361:timeout~",
         "356:us",
     ),
+    Story("what is answered is fresh", "300:answered 356:timeout~ 361:timeout~"),
     Story("an incident on top of theirs", "-400:revoked -399:revoked 0:timeout~ 5:timeout~", "-400:customer"),
     Story(
         "the platform's fault is not the component's", "0:name_not_found 5:name_not_found 10:name_not_found"

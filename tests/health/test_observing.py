@@ -144,6 +144,65 @@ def test_a_note_comes_and_goes_with_its_cause(key):
     assert not key.notes.exists() and key.evidence is None
 
 
+# --- what requests of workers show --------------------------------------------------------------------------
+
+
+def test_an_answer_to_what_is_well_is_one_update_and_no_look(key):
+    with CaptureQueriesContext(connection) as asked:
+        assert reports.observe(key.pk, look(key, 5, "answered")) is None
+    (query,) = asked.captured_queries
+    assert query["sql"].startswith("UPDATE")
+    key.refresh_from_db()
+    assert (minute_of(key.last_observed_at), minute_of(key.last_ok_at), key.evidence) == (0, 5, None)
+    # A probe that began before it is not late, and answers come in any order.
+    watch(key, "4:answered 3:revoked")
+    assert (minute_of(key.last_observed_at), minute_of(key.last_ok_at)) == (3, 5)
+    assert key.evidence["hard_owner"] == CUSTOMER
+
+
+def test_an_answer_makes_nothing_known_and_ends_no_note(key):
+    watch(key, "1:expires_soon 2:answered")
+    assert key.notes.get().code == "expires_soon"
+    unknown = make("credential", "never looked at", revision="1")
+    watch(unknown, "0:answered")
+    assert unknown.known_since is None and minute_of(unknown.last_ok_at) == 0
+
+
+def test_an_answer_that_comes_while_a_failure_is_weighed_is_not_lost(key, monkeypatch):
+    watch(key, "5:timeout")
+    plain, answers = observing._around, [look(key, 5.5, "answered")]
+
+    def answered_meanwhile(row, seen):
+        while answers:
+            reports.observe(row.pk, answers.pop())
+        return plain(row, seen)
+
+    monkeypatch.setattr(observing, "_around", answered_meanwhile)
+    watch(key, "6:timeout")
+    assert key.evidence["soft_count"] == 1 and minute_of(key.last_ok_at) == 5.5
+
+
+@pytest.mark.parametrize(
+    "steps, fields, hurried",
+    [
+        ("5:revoked 6:revoked 7:answered", {}, True),
+        ("5:revoked 7:answered", {}, False),
+        ("5:revoked 6:revoked 7:answered", {"claimed_by": "somebody"}, False),
+        ("5:revoked 6:revoked 7:answered", {"last_observed_at": timezone.now()}, False),
+    ],
+    ids=["it fails", "it is not sure to fail", "it is being looked at", "it was looked at just now"],
+)
+def test_what_answers_and_fails_is_looked_at_at_once(key, steps, fields, hurried):
+    later = timezone.now() + timedelta(hours=6)
+    *before, last = steps.split()
+    watch(key, " ".join(before))
+    Component.objects.filter(pk=key.pk).update(next_check_at=later, refusals=2, **fields)
+    watch(key, last)
+    assert (key.next_check_at <= timezone.now()) == hurried
+    assert hurried or key.next_check_at == later
+    assert key.refusals == 2 and key.claimed_by == fields.get("claimed_by", "")
+
+
 @pytest.mark.parametrize(
     "late",
     [

@@ -153,6 +153,28 @@ def test_evidence_survives_its_way_through_json():
     assert Evidence.of({"from_a_later_version": 1}) == NONE
 
 
+def test_that_requests_are_answered_is_no_look():
+    state = fresh_state()
+    for minute, code in enumerate(("expires_soon", "account_missing", "other_account")):
+        state = take(state, seen(minute, code)).state
+    found = take(state, seen(3, "answered"))
+    assert (found.dropped, found.flipped, found.noted, found.gone) == ("", False, (), ())
+    assert found.state == replace(state, last_ok_at=at(3))
+    for earlier in (1, 2, 3):
+        assert take(found.state, seen(earlier, "answered")).dropped == "late"
+    assert take(found.state, seen(2.5, "ok")).dropped == ""
+
+
+def test_an_answer_takes_back_what_it_disproves():
+    state = take(fresh_state(), seen(0, "revoked")).state
+    found = take(state, seen(1, "answered")).state.evidence
+    assert (found.hard_owner, found.soft_owner, found.soft_count) == (None, None, 0)
+    # How steady it is shows in looks alone.
+    assert found.results == state.evidence.results == 1
+    state = take(fresh_state(), seen(0, "timeout")).state
+    assert state.failed_at and take(state, seen(1, "answered")).state.failed_at is None
+
+
 def test_failing_for_the_providers_sake_is_remembered_until_it_works():
     state = take(fresh_state(), seen(0, "timeout")).state
     assert state.failed_at == at(0)

@@ -7,7 +7,7 @@ import requests
 
 from credentials import egress, kinds, limiter
 from credentials.exchange import Answer
-from credentials.models import Limit
+from credentials.models import Limit, RateLimit
 from credentials.simulator.answers import recorded
 from health import reports
 
@@ -146,3 +146,20 @@ def test_after_the_hold_off_it_goes_on(stored, fail):
         started = time.monotonic()
         assert s.get(ACCOUNT).status_code == 200
     assert time.monotonic() - started > 0.5
+
+
+def test_a_lease_that_comes_too_late_is_taken_again(stripe, calls, monkeypatch):
+    stripe.set_limit(Limit(1, HOUR))
+    acquire, taken = RateLimit.acquire, []
+
+    def slowly(limit, **options):
+        taken.append(acquire(limit, **options))
+        if len(taken) == 1:
+            time.sleep(0.03)
+        return taken[-1]
+
+    monkeypatch.setattr(RateLimit, "acquire", slowly)
+    with stripe.session(wait=0) as s:
+        assert s.get(ACCOUNT).status_code == 200
+    assert len(taken) == 2
+    assert len(calls(ACCOUNT)) == 1
