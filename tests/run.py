@@ -13,6 +13,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+# More than one for each core: many tests wait for processes, servers and time-outs.
+WORKERS = str(2 * (os.cpu_count() or 1))
 DATABASES = {"SQLite": "sqlite", "PostgreSQL": "postgresql"}
 
 
@@ -43,7 +45,7 @@ def run(title: str, database: str, arguments: list[str]) -> Outcome:
             "LANYARD_TEST_COUNTS": str(counts_file),
         }
         environment.pop("PYTEST_ADDOPTS", None)
-        command = [sys.executable, "-m", "pytest", "-q", "-n", "2", *arguments]
+        command = [sys.executable, "-m", "pytest", "-q", "-n", WORKERS, *arguments]
         status = subprocess.run(command, env=environment).returncode
         counts = json.loads(counts_file.read_text()) if counts_file.exists() else {}
     outcome = Outcome(title, status, time.monotonic() - started)

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import signal
 import threading
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,10 @@ by the secret or under /_control/: credentials/simulator/__init__.py and control
             simulator.server_close()
             raise
         threading.Thread(target=simulator.serve_forever, daemon=True).start()
+        if threading.current_thread() is threading.main_thread():
+            # Said here, because a shell lets what it starts in the background ignore Ctrl-C.
+            for name in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(name, signal.default_int_handler)
         with contextlib.suppress(KeyboardInterrupt):
             self.stdout.write("Simulating 15 providers. Nothing here is real. Ctrl-C ends it.")
             self.stdout.write(f"PROVIDER_SIMULATOR_URL={simulator.url}")

@@ -8,13 +8,9 @@ from django.utils import timezone
 from credentials import probes, tokens
 from credentials.models import AccessToken, Credential
 from credentials.models.access import Tokens
+from tests.credentials.access.test_tokens import entered_during_the_next_exchange, opened
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def opened(credential, name="refresh_token"):
-    stored = Credential.objects.get(pk=credential.pk)
-    return getattr(stored, name).use(stored.destination())
 
 
 def test_a_slow_refresh_never_replaces_what_was_entered_through_an_older_page(stored, monkeypatch):
@@ -22,16 +18,8 @@ def test_a_slow_refresh_never_replaces_what_was_entered_through_an_older_page(st
     page = Credential.objects.get(pk=credential.pk)
     tokens.access_token(credential)
     AccessToken.objects.update(obtained_at=None)
-    ask = tokens._ask
-
-    def entered_meanwhile(current, call):
-        found = ask(current, call)
-        # Loaded before the first refresh: it counts the seals from there.
-        page.refresh_token = "oar.v1.entered-by-a-person"
-        page.save()
-        return found
-
-    monkeypatch.setattr(tokens, "_ask", entered_meanwhile)
+    # Loaded before the first refresh: it counts the seals from there.
+    entered_during_the_next_exchange(monkeypatch, page)
     tokens.access_token(credential)
     assert opened(credential) == "oar.v1.entered-by-a-person"
 

@@ -26,6 +26,19 @@ def end(credential):
     AccessToken.objects.filter(credential=credential).update(expires_at=timezone.now() - timedelta(seconds=1))
 
 
+def entered_during_the_next_exchange(monkeypatch, page):
+    """Let a person save another refresh token, from this page, after the provider has answered."""
+    ask = tokens._ask
+
+    def entered_meanwhile(current, call):
+        found = ask(current, call)
+        page.refresh_token = "oar.v1.entered-by-a-person"
+        page.save()
+        return found
+
+    monkeypatch.setattr(tokens, "_ask", entered_meanwhile)
+
+
 def code_of(credential):
     with pytest.raises(tokens.NoToken) as caught:
         tokens.access_token(credential)
@@ -117,31 +130,13 @@ def test_a_refused_refresh_token_that_is_current_was_revoked(stored):
 
 def test_a_refused_refresh_token_that_was_replaced_meanwhile_tells_nothing(stored, monkeypatch):
     credential = stored("airtable_oauth2", refresh_token="oar.v1.sim-revoked-0000")
-    ask = tokens._ask
-
-    def replaced_meanwhile(current, call):
-        found = ask(current, call)
-        row = Credential.objects.get(pk=credential.pk)
-        row.refresh_token = "oar.v1.entered-by-a-person"
-        row.save()
-        return found
-
-    monkeypatch.setattr(tokens, "_ask", replaced_meanwhile)
+    entered_during_the_next_exchange(monkeypatch, Credential.objects.get(pk=credential.pk))
     assert code_of(credential) == "superseded"
 
 
 def test_a_secret_entered_during_an_exchange_stays(stored, monkeypatch):
     credential = stored("airtable_oauth2")
-    ask = tokens._ask
-
-    def replaced_meanwhile(current, call):
-        found = ask(current, call)
-        row = Credential.objects.get(pk=credential.pk)
-        row.refresh_token = "oar.v1.entered-by-a-person"
-        row.save()
-        return found
-
-    monkeypatch.setattr(tokens, "_ask", replaced_meanwhile)
+    entered_during_the_next_exchange(monkeypatch, Credential.objects.get(pk=credential.pk))
     tokens.access_token(credential)
     assert opened(credential) == "oar.v1.entered-by-a-person"
     # The token of the older grant is not kept for it.
