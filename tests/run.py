@@ -13,8 +13,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-# More than one for each core: many tests wait for processes, servers and time-outs.
-WORKERS = str(2 * (os.cpu_count() or 1))
+# One more than there are cores: many tests wait for processes, servers and time-outs.
+WORKERS = str((os.cpu_count() or 1) + 1)
 DATABASES = {"SQLite": "sqlite", "PostgreSQL": "postgresql"}
 
 
