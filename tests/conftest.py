@@ -6,12 +6,16 @@ import pytest
 
 # Folders and files whose answers do not depend on the database.
 ONCE = (
+    "tests/browser/",
     "tests/simulator/",
+    "tests/project/test_roles.py",
     "tests/project/test_settings.py",
     "tests/project/test_setup.py",
     "tests/project/test_supervisor.py",
     "tests/credentials/test_egress",
     "tests/credentials/access/test_answers.py",
+    "tests/credentials/access/test_connect_leaks.py",
+    "tests/credentials/access/test_connect_refused.py",
     "tests/credentials/access/test_failures.py",
     "tests/credentials/access/test_misleading.py",
 )
