@@ -4,25 +4,18 @@ import os
 
 import pytest
 
-# Folders and files whose answers do not depend on the database.
+# What asks no database: the simulator, egress, the reading of recorded answers, the supervisor of processes.
 ONCE = (
-    "tests/browser/",
     "tests/simulator/",
-    "tests/project/test_roles.py",
-    "tests/project/test_settings.py",
-    "tests/project/test_setup.py",
     "tests/project/test_supervisor.py",
     "tests/credentials/test_egress",
     "tests/credentials/access/test_answers.py",
-    "tests/credentials/access/test_connect_leaks.py",
-    "tests/credentials/access/test_connect_refused.py",
-    "tests/credentials/access/test_failures.py",
     "tests/credentials/access/test_misleading.py",
 )
 
 
 def pytest_collection_modifyitems(config, items) -> None:
-    """Leaves out on PostgreSQL what SQLite has shown for it."""
+    """Leaves out on PostgreSQL what asks no database: its run on SQLite says the same."""
     if os.environ.get("LANYARD_TEST_DATABASE") != "postgresql":
         return
     once = [item for item in items if item.nodeid.startswith(ONCE)]

@@ -45,7 +45,7 @@ def run(title: str, database: str, arguments: list[str]) -> Outcome:
             "LANYARD_TEST_COUNTS": str(counts_file),
         }
         environment.pop("PYTEST_ADDOPTS", None)
-        command = [sys.executable, "-m", "pytest", "-q", "-n", WORKERS, *arguments]
+        command = [sys.executable, "-m", "pytest", "-q", "-n", WORKERS, "--dist", "worksteal", *arguments]
         status = subprocess.run(command, env=environment).returncode
         counts = json.loads(counts_file.read_text()) if counts_file.exists() else {}
     outcome = Outcome(title, status, time.monotonic() - started)
