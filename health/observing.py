@@ -19,7 +19,7 @@ from django.db.models import Case, DateTimeField, Q, Value, When
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from health import graph, reports, schedule, verdicts
+from health import graph, schedule, settling, verdicts
 from health.evidence import Evidence
 from health.fields import HIDING
 from health.graph import Id
@@ -48,7 +48,15 @@ SETTLED = Q(
 
 
 def observe(component: Component | Id, seen: Observation) -> Flip | None:
-    """See health.reports.observe."""
+    """Take in one look at a component; returns its own flip, if it has one now.
+
+    Safe wherever it is called: outside a transaction it is written at once; inside one after the commit, so
+    that no lock waits for a long transaction of a worker, and not at all where that is rolled back (the next
+    look shows the same); then it returns None. What is late, of another revision, or of a component that is
+    paused, deleted or gone counts nothing. For codes about an OAuth app give its component
+    (`observations.target_of`). An intervention by `report` stands until the observations after it have their
+    full confirmation. Raises Busy.
+    """
     pk = component if isinstance(component, Id) else component.pk
     if _inside_a_transaction():
         transaction.on_commit(partial(observe, pk, seen), robust=True)
@@ -64,7 +72,10 @@ def observe(component: Component | Id, seen: Observation) -> Flip | None:
 
 
 def observe_all(batch: Iterable[tuple[Component | Id, Observation]]) -> list[Flip]:
-    """See health.reports.observe_all."""
+    """Take in the looks of many probes, oks of settled components in a few statements; returns their flips.
+
+    Otherwise like `observe`.
+    """
     pairs = [(one if isinstance(one, Id) else one.pk, seen) for one, seen in batch]
     if _inside_a_transaction():
         transaction.on_commit(partial(observe_all, pairs), robust=True)
@@ -166,7 +177,7 @@ def weighed(pk: Id, seen: Observation) -> Flip | None:
     if seen.meaning.about is About.PLATFORM and pk != incidents.PLATFORM_ID:
         incidents.tell_platform(seen)
     assessed = False
-    for _attempt in range(reports.TRIES):
+    for _attempt in range(settling.TRIES):
         row = Component.objects.filter(pk=pk).first()
         if row is None:
             return None
@@ -180,10 +191,10 @@ def weighed(pk: Id, seen: Observation) -> Flip | None:
             if assessed:
                 continue
         if found.flipped or _first_known(row, found) or found.state.code != state.code:
-            return reports.retried(partial(_decided, pk, seen, around)).get(pk)
+            return settling.retried(partial(_decided, pk, seen, around)).get(pk)
         if _swapped(row, found, seen):
             return None
-    raise reports.Busy("Others keep looking at the same component: nothing was written. Try again.")
+    raise settling.Busy("Others keep looking at the same component: nothing was written. Try again.")
 
 
 def _state(row: Component) -> State:
@@ -261,7 +272,7 @@ def _first_known(row: Component, found: Next) -> bool:
 
 def _decided(pk: Id, seen: Observation, around: Around) -> dict[Id, Flip]:
     """With everything locked that it can reach: weigh it once more, write it, and roll up."""
-    affected = reports.lock({pk})
+    affected = settling.lock({pk})
     row = Component.objects.filter(pk=pk).first()
     if row is None:
         return {}
@@ -279,7 +290,7 @@ def _decided(pk: Id, seen: Observation, around: Around) -> dict[Id, Flip]:
     Component.objects.filter(pk=pk).update(**values)
     _note(row, found, seen)
     said = str(CODES[state.code].happened) if state.code in CODES else ""
-    return reports.settle(affected, reports.Change("", state.since, pk, state.status, state.code, said))
+    return settling.settle(affected, settling.Change("", state.since, pk, state.status, state.code, said))
 
 
 def _note(row: Component, found: Next, seen: Observation) -> None:

@@ -7,11 +7,11 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from health import reports, schedule, silence
+from health import schedule, settling, silence
 from health.graph import Id
 from health.history import actor_name, tidy
 from health.models import Component, Flip, Override, Pause
-from health.reports import Change
+from health.settling import Change
 from health.status import Status
 
 PAUSED_FOR = timedelta(days=7)
@@ -19,9 +19,18 @@ OVERRIDDEN_FOR = timedelta(hours=24)
 
 
 def pause(
-    component: Component, *, reason: str, actor: Any, starts_at: datetime | None, ends_at: datetime | None
+    component: Component,
+    *,
+    reason: str,
+    actor: Any,
+    starts_at: datetime | None = None,
+    ends_at: datetime | None = None,
 ) -> Pause:
-    """See health.reports.pause."""
+    """Take a component out of checks and roll-up, by default now and for seven days; returns the pause.
+
+    With a start in the future it is a maintenance window, which a tick begins and ends. Raises
+    ValidationError, Busy, or Component.DoesNotExist.
+    """
     now = timezone.now()
     start = starts_at or now
     end = ends_at or max(start, now) + PAUSED_FOR
@@ -33,28 +42,28 @@ def pause(
     added = Pause(component=component, reason=reason, actor=by, starts_at=start, ends_at=end)
 
     def step() -> None:
-        affected = reports.lock({component.pk})
+        affected = settling.lock({component.pk})
         # Only those in use.
         Component.objects.get(pk=component.pk)
         added.save(force_insert=True)
         _apply(component.pk, affected, by, now)
 
-    reports.retried(step)
+    settling.retried(step)
     component.refresh_from_db()
     return added
 
 
 def resume(component: Component, *, actor: Any) -> bool:
-    """See health.reports.resume."""
+    """End what pauses a component now; returns whether anything did. What was seen before counts no more."""
     by, now = actor_name(actor), timezone.now()
 
     def step() -> bool:
-        affected = reports.lock({component.pk})
+        affected = settling.lock({component.pk})
         ended = Pause.objects.in_force(now).filter(component=component).update(ended_at=now, ended_by=by)
         _apply(component.pk, affected, by, now)
         return bool(ended)
 
-    ended = reports.retried(step)
+    ended = settling.retried(step)
     component.refresh_from_db()
     return ended
 
@@ -63,13 +72,13 @@ def take_effect(pk: Id, now: datetime) -> None:
     """Begin or end the pauses of a component whose time has come."""
 
     def step() -> None:
-        affected = reports.lock({pk})
+        affected = settling.lock({pk})
         Pause.objects.filter(component=pk, ended_at=None, ends_at__lte=now).update(
             ended_at=_ends_at(), ended_by=""
         )
         _apply(pk, affected, "", now)
 
-    reports.retried(step)
+    settling.retried(step)
 
 
 def _apply(pk: Id, affected: set[Id], by: str, now: datetime) -> None:
@@ -84,10 +93,10 @@ def _apply(pk: Id, affected: set[Id], by: str, now: datetime) -> None:
         # What was seen before is old by now, and one ok is enough. Time to be looked at begins anew.
         values |= {"evidence": _after_a_person(row), "failed_at": None, **schedule.at_once(now)}
         if row.expected_every:
-            reported = row.kind in reports.SPOKEN_FOR
+            reported = row.by_itself
             values["timer_at"] = now + silence.patience(row.expected_every, reported=reported, heard=True)
     Component.everything.filter(pk=pk).update(**values)
-    reports.settle(affected, Change(by, now, code="paused" if until else "resumed"))
+    settling.settle(affected, Change(by, now, code="paused" if until else "resumed"))
 
 
 def _ends_at() -> Any:
@@ -102,7 +111,11 @@ def _after_a_person(row: Component) -> dict[str, Any] | None:
 
 
 def override(component: Component, status: str, *, reason: str, actor: Any, until: datetime) -> Flip | None:
-    """See health.reports.override."""
+    """Set the status of a component for at most 24 hours, whatever is observed; returns its flip, if any.
+
+    What the observations say meanwhile holds again afterwards; a report ends it. Raises ValidationError,
+    Busy, or Component.DoesNotExist.
+    """
     now = timezone.now()
     by, reason = _signed(reason, actor)
     if status not in Status.values:
@@ -111,7 +124,7 @@ def override(component: Component, status: str, *, reason: str, actor: Any, unti
         raise ValidationError({"until": _("An override ends in the future, within 24 hours.")})
 
     def step() -> dict[Id, Flip]:
-        affected = reports.lock({component.pk})
+        affected = settling.lock({component.pk})
         row = Component.objects.get(pk=component.pk)
         beneath = (row.own_status, row.own_code, row.own_since)
         before = Override.objects.filter(component=row, ended_at=None).first()
@@ -130,18 +143,18 @@ def override(component: Component, status: str, *, reason: str, actor: Any, unti
         change = Change(by, now, row.pk, Status(status), "override", reason)
         return _restate(row.pk, affected, change, overridden_until=until)
 
-    flips = reports.retried(step)
+    flips = settling.retried(step)
     component.refresh_from_db()
     return flips.get(component.pk)
 
 
 def lift(component: Component | Id, *, actor: Any = "", now: datetime | None = None) -> Flip | None:
-    """See health.reports.lift."""
+    """End the override of a component; returns its flip, if any."""
     pk = component if isinstance(component, Id) else component.pk
     now, by = now or timezone.now(), actor_name(actor) if actor else ""
 
     def step() -> dict[Id, Flip]:
-        affected = reports.lock({pk})
+        affected = settling.lock({pk})
         over = Override.objects.filter(component=pk, ended_at=None).first()
         if over is None:
             return {}
@@ -149,7 +162,7 @@ def lift(component: Component | Id, *, actor: Any = "", now: datetime | None = N
         change = Change(by, now, pk, Status(over.beneath_status), over.beneath_code)
         return _restate(pk, affected, change, overridden_until=None)
 
-    flips = reports.retried(step)
+    flips = settling.retried(step)
     if isinstance(component, Component):
         component.refresh_from_db()
     return flips.get(pk)
@@ -160,7 +173,7 @@ def _restate(pk: Id, affected: set[Id], change: Change, **values: Any) -> dict[I
     values |= {"own_status": change.status, "own_code": change.code, "own_since": change.at}
     Component.objects.filter(pk=pk, known_since=None).update(known_since=change.at)
     Component.objects.filter(pk=pk).update(**values)
-    return reports.settle(affected, change)
+    return settling.settle(affected, change)
 
 
 def _signed(reason: str, actor: Any) -> tuple[str, str]:

@@ -15,7 +15,7 @@ from typing import Any, cast
 from django.db import connection, models, transaction
 from django.utils import timezone
 
-from health import graph, intervals, reports, silence
+from health import graph, heartbeats, intervals, silence
 from health.graph import Id
 from health.models import Component
 from health.observations import Observation
@@ -143,7 +143,7 @@ def give_back(ids: Collection[Id], *, by: str, at: datetime | None = None) -> No
 def settle(results: Mapping[Id, Settled], *, by: str) -> int:
     """Say when to look again, and let the claims go; returns how many were still held.
 
-    From then on silence is an observation, as after reports.expect.
+    From then on silence is an observation, as after heartbeats.expect.
     """
     done, ids = 0, sorted(results)
     for start in range(0, len(ids), TOGETHER):
@@ -194,7 +194,7 @@ def expect_looks(kind: str, provider: str, now: datetime) -> int:
     """
     late = due(kind, provider, now - silence.GRACE).filter(expected_every=None)
     ids = list(late.values_list("pk", flat=True)[: 2 * TOGETHER])
-    return reports.expect(ids, _registered[kind].every) if ids else 0
+    return heartbeats.expect(ids, _registered[kind].every) if ids else 0
 
 
 def everything_is_due(kinds: Iterable[str], provider: str = "") -> int:

@@ -1,16 +1,13 @@
 """What happens by the passing of time: silence, pauses that begin and end, overrides that end, incidents."""
 
-import uuid
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from django.utils import timezone
 
-from health import graph, incidents, observing, pausing, silence
+from health import incidents, observing, pausing, silence
 from health.models import Component, Override, Pause
 from health.observations import Observation
-from health.reports import SPOKEN_FOR
 from health.verdicts import TIMER
 
 BATCH = 500
@@ -31,27 +28,12 @@ class Ticked:
     more: bool = False
 
 
-def expect(
-    components: Iterable[Component | uuid.UUID], every: int | None, now: datetime | None = None
-) -> int:
-    """See health.reports.expect."""
-    now, written = now or timezone.now(), 0
-    ids = {one if isinstance(one, uuid.UUID) else one.pk for one in components}
-    for some in graph.chunks(ids):
-        rows = Component.objects.filter(pk__in=some)
-        if every is None:
-            written += rows.update(expected_every=None, timer_at=None)
-            continue
-        for reported in (True, False):
-            mine = rows.filter(kind__in=SPOKEN_FOR) if reported else rows.exclude(kind__in=SPOKEN_FOR)
-            # Who is expected from now on has the time of who was never heard of.
-            wake = now + silence.patience(every, reported=reported, heard=False)
-            written += mine.update(expected_every=every, timer_at=wake)
-    return written
-
-
 def tick(now: datetime | None = None, *, batch: int = BATCH) -> Ticked:
-    """See health.reports.tick."""
+    """Do what is due by time: silence, pauses, overrides, incidents of providers.
+
+    A bounded piece of it, for the worker's loop to call every few seconds, outside a transaction; any number
+    may at once.
+    """
     now = now or timezone.now()
     pauses = _pauses(now, batch)
     overrides = list(
@@ -92,7 +74,7 @@ def _timers(now: datetime, batch: int) -> tuple[int, int]:
     due = Component.objects.filter(timer_at__lte=now).order_by("timer_at")
     rows, silent = list(due[:batch]), 0
     for row in rows:
-        every, reported = row.expected_every or 0, row.kind in SPOKEN_FOR
+        every, reported = row.expected_every or 0, row.by_itself
         heard_at = row.heard_at if reported else row.last_observed_at
         row.timer_at = now + silence.patience(every, reported=reported, heard=True)
         if row.paused:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from health import graph, reports
+from health import graph, settling
 from health.graph import Id
 from health.models import Component, Dependency
 
@@ -13,13 +13,13 @@ def rewire(component: Component, depends_on: Iterable[Component], *, actor: Any 
     wanted = {other.pk for other in depends_on}
 
     def step() -> None:
-        affected = reports.lock({component.pk}, wanted)
+        affected = settling.lock({component.pk}, wanted)
         there = graph.edges().filter(component=component.pk)
         there.exclude(depends_on__in=wanted).delete()
         _add([(component.pk, other) for other in sorted(wanted)])
-        reports.settle(affected, reports.rewired(actor))
+        settling.settle(affected, settling.rewired(actor))
 
-    reports.retried(step)
+    settling.retried(step)
 
 
 def connect(edges: Iterable[tuple[Id, Id]], *, actor: Any = "") -> None:
@@ -27,11 +27,11 @@ def connect(edges: Iterable[tuple[Id, Id]], *, actor: Any = "") -> None:
     added = list(edges)
 
     def step() -> None:
-        affected = reports.lock({start for start, _end in added}, {end for _start, end in added})
+        affected = settling.lock({start for start, _end in added}, {end for _start, end in added})
         _add(added)
-        reports.settle(affected, reports.rewired(actor))
+        settling.settle(affected, settling.rewired(actor))
 
-    reports.retried(step)
+    settling.retried(step)
 
 
 def disconnect(edges: Iterable[tuple[Id, Id]], *, actor: Any = "") -> None:
@@ -40,16 +40,16 @@ def disconnect(edges: Iterable[tuple[Id, Id]], *, actor: Any = "") -> None:
     starts = {start for start, _end in removed}
 
     def step() -> None:
-        affected = reports.lock(starts, {end for _start, end in removed})
+        affected = settling.lock(starts, {end for _start, end in removed})
         for some in graph.chunks(starts):
             there = graph.edges().filter(component__in=some)
             found = there.values_list("pk", "component_id", "depends_on_id")
             gone = [pk for pk, start, end in found if (start, end) in removed]
             for keys in _batches(gone):
                 graph.edges().filter(pk__in=keys).delete()
-        reports.settle(affected, reports.rewired(actor))
+        settling.settle(affected, settling.rewired(actor))
 
-    reports.retried(step)
+    settling.retried(step)
 
 
 def _batches(keys: list[int]) -> Iterator[list[int]]:

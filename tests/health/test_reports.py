@@ -10,7 +10,7 @@ from django.db import DatabaseError, connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from health import reports
+from health import reports, settling
 from health.models import Component, Flip, Note
 from tests.health.cast import ANNA, CUSTOMER, HEALTHY, OURS, chained, make, make_cast, say
 from tests.rawsql import failing
@@ -224,7 +224,7 @@ def test_without_its_flip_there_is_no_change():
 
 def test_a_lost_swap_looks_again_and_gives_up_in_the_end(monkeypatch):
     target = make("target", "orders-db")
-    flip, meddled = reports._flip, []
+    flip, meddled = settling._flip, []
 
     def meddle(*args):
         if len(meddled) < limit:
@@ -232,14 +232,14 @@ def test_a_lost_swap_looks_again_and_gives_up_in_the_end(monkeypatch):
             Component.objects.filter(pk=target.pk).update(sequence=7)
         return flip(*args)
 
-    monkeypatch.setattr(reports, "_flip", meddle)
-    monkeypatch.setattr(reports.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(settling, "_flip", meddle)
+    monkeypatch.setattr(settling.time, "sleep", lambda seconds: None)
     limit = 2
     assert say(target, OURS).sequence == 1
     limit = 1000
     with pytest.raises(reports.Busy):
         say(target, HEALTHY)
-    assert len(meddled) == 2 + reports.TRIES
+    assert len(meddled) == 2 + settling.TRIES
     assert (Component.objects.get().status, Flip.objects.count()) == (OURS, 1)
 
 
@@ -306,7 +306,7 @@ WRITES = re.compile(
 
 
 # What says, what observes, and what pauses: all swap on the sequence under the locks of reports.
-WRITERS = ("reports.py", "observing.py", "pausing.py")
+WRITERS = ("reports.py", "settling.py", "observing.py", "pausing.py")
 
 
 def test_nothing_but_reports_writes_a_status():

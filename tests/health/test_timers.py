@@ -7,7 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from health import observing, reports, silence, timers
+from health import heartbeats, observing, reports, silence, timers
 from health.models import Component, Flip
 from health.observations import Observation
 from tests.health.cast import ANNA, HEALTHY, OURS, make, make_cast, say
@@ -53,7 +53,7 @@ def test_what_nobody_expects_may_be_silent(now):
 
 def test_never_checked_is_ours_after_a_moment_of_grace(now):
     key = make("credential", "acme")
-    assert timers.expect([key], 300, now) == 1
+    assert heartbeats.expect([key], 300, now) == 1
     assert ticks(now, 120) == [5, 35, 65, 95]
     (flip,) = Flip.objects.all()
     assert (flip.new, flip.code, flip.happened_at) == (OURS, "never_checked", now + 5 * MINUTE)
@@ -65,7 +65,7 @@ def test_never_checked_is_ours_after_a_moment_of_grace(now):
 
 def test_a_check_that_stays_away_is_ours_and_stale_before(now):
     key = make("credential", "acme")
-    timers.expect([key.pk], 300, now)
+    heartbeats.expect([key.pk], 300, now)
     look(key, now + 2 * MINUTE)
     key.refresh_from_db()
     assert not key.stale(now + 17 * MINUTE) and key.stale(now + 18 * MINUTE)
@@ -78,7 +78,7 @@ def test_a_check_that_stays_away_is_ours_and_stale_before(now):
 
 def test_who_is_looked_at_in_time_is_never_silent(now):
     key = make("credential", "acme")
-    timers.expect([key], 300, now)
+    heartbeats.expect([key], 300, now)
     for minute in range(0, 200, 5):
         assert look(key, now + minute * MINUTE) is None
         assert not reports.tick(now + (minute + 4) * MINUTE).silent
@@ -87,7 +87,7 @@ def test_who_is_looked_at_in_time_is_never_silent(now):
 
 def test_a_consumer_that_falls_silent_is_ours_and_so_is_its_sync(now):
     cast = make_cast()
-    timers.expect([cast.consumer], 60, now)
+    heartbeats.expect([cast.consumer], 60, now)
     say(cast.consumer, HEALTHY)
     assert ticks(now, 10) == [5, 8]
     cast.refresh()
@@ -98,7 +98,7 @@ def test_a_consumer_that_falls_silent_is_ours_and_so_is_its_sync(now):
 
 def test_silence_below_a_failing_parent_decides_nothing(now):
     cast = make_cast()
-    timers.expect([cast.consumer], 60, now)
+    heartbeats.expect([cast.consumer], 60, now)
     say(cast.target, OURS)
     assert ticks(now, 10) == [5, 8]
     cast.refresh()
@@ -107,7 +107,7 @@ def test_silence_below_a_failing_parent_decides_nothing(now):
 
 def test_a_pause_stops_the_timers_and_its_end_winds_them_up(now):
     key = make("credential", "acme")
-    timers.expect([key], 300, now)
+    heartbeats.expect([key], 300, now)
     look(key, now)
     reports.pause(key, reason="Away", actor=ANNA)
     assert ticks(now, 300, 10) == []
@@ -119,8 +119,8 @@ def test_a_pause_stops_the_timers_and_its_end_winds_them_up(now):
 
 def test_expecting_nothing_any_more(now):
     key = make("credential", "acme")
-    timers.expect([key], 300, now)
-    assert timers.expect([key], None, now) == 1
+    heartbeats.expect([key], 300, now)
+    assert heartbeats.expect([key], None, now) == 1
     key.refresh_from_db()
     assert (key.expected_every, key.timer_at) == (None, None) and ticks(now, 60, 10) == []
 
