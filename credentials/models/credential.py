@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from polymorphic.models import PolymorphicModel
 
 from credentials import audit, json_values
-from credentials.models import app_choice, saving
+from credentials.models import app_choice
 from credentials.models import properties as declared
 from credentials.models.access import Access
 from credentials.models.consent import Consenting
@@ -22,6 +22,7 @@ from credentials.models.oauth_app import OAuthApp
 from credentials.models.querysets import CredentialManager, EverythingManager
 from credentials.models.rate_limit import Limit, RateLimit
 from credentials.models.secret_holder import Conflict, SecretHolder
+from credentials.sealing import SecretField
 from health import wiring
 from health.fields import PlainTextField
 from health.models import Component
@@ -225,8 +226,9 @@ class Credential(Declaration, Access, Consenting, SecretHolder, PolymorphicModel
         if app := self.app_in_use():
             wiring.connect([(self.component_id, app.component_id)], actor=audit.now_acting().actor)
 
-    def _catch_up(self, stored: Self | None) -> None:
-        if saving.replaced(self, None):
+    def _catch_up(self, stored: Self | None, replaced: list[SecretField]) -> None:
+        super()._catch_up(stored, replaced)
+        if replaced:
             # It was that of the secret before.
             self.expires_at = None
         if stored is not None and self.account is None and stored.account:

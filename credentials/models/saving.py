@@ -41,9 +41,11 @@ def written(row: "SecretHolder", update_fields: set[str] | None, secrets: list[S
     return names
 
 
-def catch_up(row: "SecretHolder", secrets: list[SecretField]) -> None:
+def count_from_stored(row: "SecretHolder", secrets: list[SecretField]) -> None:
     """Count the seals of secrets that are replaced from the stored ones, under a lock: a refresh may have
     raised them since this instance was loaded, and no two secrets may ever have the same number."""
+    if not secrets:
+        return
     versions = [field.version_name for field in secrets]
     rows: models.QuerySet = models.QuerySet(type(row)).filter(pk=row.pk).select_for_update(of=("self",))
     stored = rows.values(*versions).first() or {}

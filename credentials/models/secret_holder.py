@@ -203,9 +203,8 @@ class SecretHolder(models.Model):
     ) -> None:
         stored = self.stored()
         self._claim()
-        self._catch_up(stored)
+        self._catch_up(stored, replaced)
         if replaced:
-            saving.catch_up(self, replaced)
             self.secret_version += 1
             self.unreadable = saving.stays_unreadable(self, replaced)
         written = saving.written(self, update_fields, replaced)
@@ -220,8 +219,9 @@ class SecretHolder(models.Model):
         if replaced:
             schedule.hurry(self.component_id)
 
-    def _catch_up(self, stored: Self | None) -> None:
-        """Called before a row is changed, with the stored one, for what only the code writes."""
+    def _catch_up(self, stored: Self | None, replaced: list[SecretField]) -> None:
+        """Take over what the code has written since this instance was loaded, before it is saved."""
+        saving.count_from_stored(self, replaced)
 
     def _act(self, changed: set[str], replaced: list[SecretField]) -> str:
         """What a change is called in the audit trail."""
