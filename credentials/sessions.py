@@ -9,7 +9,7 @@ import time
 from contextlib import nullcontext
 from datetime import datetime
 from http.cookiejar import DefaultCookiePolicy
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import requests
 from django.utils import timezone
@@ -20,9 +20,6 @@ from credentials.answers import Reading
 from credentials.exchange import Answer, Call
 from credentials.models import Credential
 from credentials.sealing import Fresh, SecretError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 # So often a session looks whether the credential was changed or deleted, or has a newer token: in seconds.
 LOOK_EVERY = 30.0
@@ -220,10 +217,6 @@ class Session(requests.Session):
         raise SignInFailed(reading)
 
     # --- for kinds ------------------------------------------------------------------------------------------
-
-    def resolve_redirects(self, *args: Any, **kwargs: Any) -> "Iterator[requests.Response]":
-        """None is followed: a redirect is an answer like any other."""
-        return iter(())
 
     def call(self, call: Call) -> Answer:
         """Send what a kind asks for, and return the answer."""
