@@ -6,7 +6,7 @@ import time
 from datetime import timedelta
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connections
 from django.utils import timezone
 
 from health import breakers, checking, reports, schedule
@@ -47,7 +47,14 @@ def once(**options):
 def looping(**options):
     """A worker that runs for ever, in a thread: the caller sets `stopping`, then joins."""
     worker = checking.Worker("tests", **{"concurrency": 4, **options})
-    thread = threading.Thread(target=worker.run)
+
+    def run():
+        try:
+            worker.run()
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=run)
     thread.start()
     return worker, thread
 

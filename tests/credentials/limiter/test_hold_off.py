@@ -5,6 +5,7 @@ import time
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from credentials import limiter
@@ -65,7 +66,14 @@ def test_who_waits_for_a_turn_does_not_go_while_held_off(at_once, transactional_
     limit = make_limit(1, 300, at_once)
     limit.acquire().release()
     granted = []
-    waiter = threading.Thread(target=lambda: granted.append(again(limit).acquire(timeout=9)))
+
+    def wait():
+        try:
+            granted.append(again(limit).acquire(timeout=9))
+        finally:
+            connection.close()
+
+    waiter = threading.Thread(target=wait)
     waiter.start()
     time.sleep(0.1)
     limit.hold_off(seconds=0.8)
