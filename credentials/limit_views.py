@@ -3,12 +3,11 @@
 from typing import Any
 from uuid import UUID
 
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.contrib.auth.decorators import permission_required
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
-from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -19,38 +18,12 @@ from credentials import hold_offs, kinds, limit_pages
 from credentials.limit_forms import LimitForm, LimitsForm
 from credentials.limiter import LimiterUnavailable
 from credentials.models import Credential
+from health.pages import address, key, page
 
 SEE, CHANGE = "credentials.view_credential", "credentials.change_credential"
 # In seconds, how often a page refreshes: what is going on, the chart, and a list that is narrowed by use,
 # for which all limits are looked through.
 REFRESHED, CHART_REFRESHED, NARROWED_REFRESHED = 5, 60, 30
-
-
-def page(request: HttpRequest, template: str, **context: Any) -> HttpResponse:
-    """A page in the frame of the console; a part of one, which replaces what is shown of it, without."""
-    if "part" not in request.GET:
-        # The theme shows the title at the top where it is called so.
-        context = {**admin.site.each_context(request), "content_title": context["title"], **context}
-    return TemplateResponse(request, template, context)
-
-
-def address(request: HttpRequest, **changed: Any) -> str:
-    """This page with some entries of its query changed; None takes one away."""
-    query = request.GET.copy()
-    query.pop("part", None)
-    for name, value in changed.items():
-        query.pop(name, None)
-        if value is not None:
-            query[name] = str(value)
-    return f"{request.path}?{query.urlencode()}" if query else request.path
-
-
-def key(text: str | None) -> UUID | None:
-    """A key in an address; None where it is none."""
-    try:
-        return UUID(text) if text else None
-    except ValueError:
-        return None
 
 
 def say_changed(request: HttpRequest, credential: Credential) -> None:
