@@ -35,3 +35,21 @@ def strip(stretches: Iterable[Segment], start: datetime, end: datetime) -> SafeS
             bars.append(("gap", round(left, 2), 0, round(width, 2), HEIGHT))
         bars.append((stretch.state, round(left, 2), top, round(width, 2), HEIGHT - top))
     return format_html(STRIP, WIDTH, HEIGHT, WIDTH, HEIGHT, format_html_join("", BAR, bars))
+
+
+DAY, BETWEEN, DAYS_HEIGHT = 10, 2, 24
+DAYS = (
+    '<svg class="strip strip-days" viewBox="0 0 {} {}" preserveAspectRatio="none" aria-hidden="true"'
+    ' focusable="false">{}</svg>'
+)
+ONE = '<rect class="strip-{}" x="{}" y="{}" width="{}" height="{}" rx="1"><title>{}</title></rect>'
+
+
+def days(states: Iterable[tuple[str, str]]) -> SafeString:
+    """One bar for each day, by its state and what is said on hover; "" is a day before there was anything."""
+    bars = []
+    for number, (state, said) in enumerate(states):
+        top = DAYS_HEIGHT * TOP.get(state, 0) // HEIGHT
+        bars.append((state or "none", number * (DAY + BETWEEN), top, DAY, DAYS_HEIGHT - top, said))
+    width = max(1, len(bars) * (DAY + BETWEEN) - BETWEEN)
+    return format_html(DAYS, width, DAYS_HEIGHT, format_html_join("", ONE, bars))

@@ -1,4 +1,4 @@
-"""The forms of the back office: what a component depends on, and what a person reports."""
+"""The form of the back office: what a component depends on."""
 
 import uuid
 from typing import Any
@@ -6,13 +6,10 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.contrib.admin.widgets import AutocompleteSelectMultiple
-from django.core.exceptions import ValidationError
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from health import admin_base, graph
+from health import graph
 from health.models import Component
-from health.status import Status
 
 BY_THEMSELVES = [(kind.value, kind.label) for kind in Component.BY_THEMSELVES]
 
@@ -82,44 +79,3 @@ class ComponentForm(forms.ModelForm):
 
     def _save_m2m(self) -> None:
         self.instance.rewire(self.cleaned_data["depends_on"], actor=self.actor)
-
-
-class ReportForm(forms.Form):
-    """What a person states about a component."""
-
-    status = forms.ChoiceField(
-        label=_("Status"),
-        choices=[(status.value, f"{status.label}: {status.next_step}") for status in Status],
-        widget=forms.RadioSelect,
-    )
-    note = forms.CharField(
-        label=_("Note"),
-        required=False,
-        max_length=500,
-        widget=admin_base.UnfoldAdminTextareaWidget({"rows": 3}),
-        help_text=_("What happened, in a sentence or two. It stands on every page that this status turns."),
-    )
-    code = forms.CharField(
-        label=_("Code"),
-        required=False,
-        max_length=48,
-        widget=admin_base.UnfoldAdminTextInputWidget({"placeholder": "disk_full"}),
-        help_text=_("The same as one word, to find it by. An intervention needs a note or a code."),
-    )
-    at = forms.DateTimeField(
-        label=_("Since"),
-        required=False,
-        widget=admin_base.UnfoldAdminTextInputWidget({"type": "datetime-local"}),
-    )
-
-    def __init__(self, *args: Any, **kwargs: Any):
-        super().__init__(*args, **kwargs)
-        zone = timezone.get_current_timezone_name()
-        self.fields["at"].help_text = _("When it began, in the time of %(zone)s. Empty: now.") % {
-            "zone": zone
-        }
-
-    def add_errors(self, error: ValidationError) -> None:
-        """Show what report() refused, at the fields where it belongs."""
-        for name, found in error.error_dict.items():
-            self.add_error(name if name in self.fields else None, found)

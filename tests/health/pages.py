@@ -8,8 +8,15 @@ FLIPS = reverse("admin:health_flip_changelist")
 ADD = reverse("admin:health_component_add")
 
 
-def page(component, what="change"):
-    return reverse(f"admin:health_component_{what}", args=[component.pk])
+def page(component, what=""):
+    """Its page in the console; or, of the back office, the one to "change" or "delete" it."""
+    if what:
+        return reverse(f"admin:health_component_{what}", args=[component.pk])
+    return reverse("health_component", args=[component.pk])
+
+
+def act(component, name):
+    return reverse("health_act", args=[component.pk, name])
 
 
 def client_with(client, *codenames):

@@ -8,7 +8,7 @@ from health.history import Note
 from health.models import Component, Dependency, Flip
 from tests.factories import make_credential
 from tests.health.cast import ANNA, CUSTOMER, HEALTHY, OURS, make, make_cast, say
-from tests.health.pages import ADD, FLIPS, LIST, client_with, page
+from tests.health.pages import ADD, FLIPS, LIST, act, client_with, page
 
 pytestmark = pytest.mark.django_db
 
@@ -80,7 +80,12 @@ def test_a_masked_component_says_what_waits(ada):
 
 def test_an_empty_component_says_what_to_do(ada):
     text = ada.get(page(make("sync", "new"))).content.decode()
-    for words in ("Nobody has looked yet", "Nothing yet. Below you can say", "never changed", "–"):
+    for words in (
+        "Nobody has looked yet",
+        "Nothing yet: say what it cannot work without",
+        "has happened yet",
+        "–",
+    ):
         assert words in text
     assert "Its status is a default" not in text
 
@@ -90,7 +95,7 @@ def test_the_component_of_a_credential_links_to_it_and_cannot_be_edited(ada):
     response = ada.get(page(credential.component))
     assert credential.get_absolute_url() in response.content.decode()
     assert 'name="name"' not in response.content.decode()
-    assert ada.post(page(credential.component), {"name": "hacked"}).status_code == 403
+    assert ada.post(page(credential.component, "change"), {"name": "hacked"}).status_code == 403
     assert ada.get(page(credential.component, "delete")).status_code == 403
 
 
@@ -107,7 +112,7 @@ def test_a_sync_is_added_with_what_it_depends_on(ada):
 def test_no_field_of_a_form_writes_a_status(ada):
     target = make("target", "orders-db")
     posted = {"name": "orders", "status": OURS, "own_status": OURS, "kind": "credential", "sequence": 9}
-    assert ada.post(page(target), posted).status_code == 302
+    assert ada.post(page(target, "change"), posted).status_code == 302
     target.refresh_from_db()
     assert (target.name, target.kind, target.status, target.sequence) == ("orders", "target", HEALTHY, 0)
 
@@ -136,17 +141,17 @@ def test_bad_input_is_refused_at_its_field(ada, posted, words):
 
 def test_a_circle_is_refused_with_the_way(ada):
     cast = make_cast()
-    response = ada.post(page(cast.target), {"name": "orders-db", "depends_on": [cast.sync.pk]})
+    response = ada.post(page(cast.target, "change"), {"name": "orders-db", "depends_on": [cast.sync.pk]})
     assert "target:orders-db → sync:acme orders → target:orders-db" in response.content.decode()
     assert not cast.target.depends_on.exists()
 
 
 def test_nobody_else_gets_in(client):
     target = make("target", "orders-db")
-    for address in (LIST, FLIPS, ADD, page(target), page(target, "report")):
+    for address in (LIST, FLIPS, ADD, page(target), act(target, "report")):
         assert client.get(address).status_code == 302
     bo = client_with(client)
-    for address in (LIST, FLIPS, ADD, page(target), page(target, "report")):
+    for address in (LIST, FLIPS, ADD, page(target), act(target, "report")):
         assert bo.get(address).status_code == 403
 
 
@@ -184,7 +189,14 @@ def test_empty_lists_say_so(ada):
 def test_pages_ask_the_database_as_often_for_much_as_for_little(ada, django_assert_max_num_queries):
     cast = make_cast()
     say(cast.target, CUSTOMER, note="Full.")
-    addresses = [LIST, FLIPS, page(cast.target), page(cast.sync), page(cast.target, "report")]
+    addresses = [
+        LIST,
+        FLIPS,
+        page(cast.target),
+        page(cast.sync),
+        page(cast.sync, "change"),
+        act(cast.target, "report"),
+    ]
     for address in addresses:
         ada.get(address)  # fills the caches of content types
     counts = []
@@ -198,8 +210,8 @@ def test_pages_ask_the_database_as_often_for_much_as_for_little(ada, django_asse
             Note.objects.write(cast.target, f"note {number}", actor=ANNA)
             cast.sync.depends_on.add(sync.depends_on.get(kind="consumer"))
         for status in (HEALTHY, CUSTOMER) * 10:
-            say(cast.target, status)
-    assert counts[:5] == counts[5:]
+            say(cast.target, status, note="Full.")
+    assert counts[:6] == counts[6:]
 
 
 def test_the_autocompletion_finds_components(ada):
@@ -235,7 +247,7 @@ def test_a_failure_of_a_minute_is_seen_in_a_strip_of_ninety_days():
 def test_dependencies_are_removed_in_the_form(ada):
     cast = make_cast()
     say(cast.target, CUSTOMER)
-    ada.post(page(cast.other), {"name": "globex orders", "depends_on": []})
+    ada.post(page(cast.other, "change"), {"name": "globex orders", "depends_on": []})
     assert not Dependency.objects.filter(component=cast.other).exists()
     flip = cast.other.flips.last()
     assert (flip.new, flip.code, flip.actor) == (HEALTHY, "rewired", "user:admin")

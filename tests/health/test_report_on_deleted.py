@@ -11,7 +11,7 @@ from tests.health.cast import ANNA, CUSTOMER, make
 
 pytestmark = pytest.mark.django_db
 
-LIST = reverse("admin:health_component_changelist")
+BOARD = reverse("health_board")
 SENTENCE = "was deleted, so nothing was stored"
 
 
@@ -58,21 +58,21 @@ def test_the_command_says_so_and_ends_with_status_1(retired):
 
 
 @pytest.mark.parametrize("method", ["get", "post"])
-def test_the_page_leads_to_the_list_and_says_so(admin_client, retired, method):
-    address = reverse("admin:health_component_report", args=[retired.pk])
+def test_the_page_leads_to_the_board_and_says_so(admin_client, retired, method):
+    address = reverse("health_act", args=[retired.pk, "report"])
     answer = getattr(admin_client, method)(address, {"status": CUSTOMER, "code": "revoked"}, follow=True)
-    assert answer.redirect_chain == [(LIST, 302)]
+    assert answer.redirect_chain == [(BOARD, 302)]
     assert f"Credential Acme {SENTENCE}" in answer.text
     assert nothing_stored(retired)
 
 
 def test_deleted_between_the_page_and_its_report(admin_client, retired, monkeypatch):
     """The page found it in use; the report came after the deletion."""
-    address = reverse("admin:health_component_report", args=[retired.pk])
+    address = reverse("health_act", args=[retired.pk, "report"])
     found = Component.everything.get(pk=retired.pk)
     found.retired_at = None
-    monkeypatch.setattr("health.views.get_object_or_404", lambda *args, **named: found)
+    monkeypatch.setattr("health.console.acts.found_component", lambda pk: found)
     answer = admin_client.post(address, {"status": CUSTOMER, "code": "revoked"}, follow=True)
-    assert answer.redirect_chain == [(LIST, 302)]
+    assert answer.redirect_chain == [(BOARD, 302)]
     assert SENTENCE in answer.text
     assert nothing_stored(retired)

@@ -5,16 +5,16 @@ from django.urls import reverse
 
 from health.models import Flip
 from tests.health.cast import CUSTOMER, OURS, make, make_cast, say
-from tests.health.pages import ADD, FLIPS, client_with, page
+from tests.health.pages import ADD, FLIPS, act, client_with, page
 
 pytestmark = pytest.mark.django_db
 
 
 def test_a_report_by_hand_counts_and_names_the_person(ada):
     cast = make_cast()
-    assert "3 other components depend" in ada.get(page(cast.target, "report")).content.decode()
+    assert "3 other components depend" in ada.get(act(cast.target, "report")).content.decode()
     response = ada.post(
-        page(cast.target, "report"), {"status": CUSTOMER, "note": "Full.", "code": "disk_full"}, follow=True
+        act(cast.target, "report"), {"status": CUSTOMER, "note": "Full.", "code": "disk_full"}, follow=True
     )
     assert response.redirect_chain == [(page(cast.target), 302)]
     assert "Target orders-db: Customer must act." in response.content.decode()
@@ -37,7 +37,7 @@ def test_a_report_by_hand_counts_and_names_the_person(ada):
 )
 def test_a_bad_report_is_shown_again(ada, posted, words):
     target = make("target", "orders-db")
-    response = ada.post(page(target, "report"), posted)
+    response = ada.post(act(target, "report"), posted)
     assert response.status_code == 200 and words in response.content.decode()
     assert not Flip.objects.exists()
 
@@ -46,7 +46,7 @@ def test_a_report_under_a_broken_parent_says_that_it_waits(ada):
     cast = make_cast()
     say(cast.app, OURS)
     posted = {"status": CUSTOMER, "code": "revoked"}
-    response = ada.post(page(cast.credential, "report"), posted, follow=True)
+    response = ada.post(act(cast.credential, "report"), posted, follow=True)
     assert "Kept. OAuth app shopify app fails as well" in response.content.decode()
 
 
@@ -54,9 +54,9 @@ def test_who_may_look_may_not_report(client):
     target = make("target", "orders-db")
     bo = client_with(client, "view_component", "view_flip")
     text = bo.get(page(target)).content.decode()
-    assert page(target, "report") not in text
-    assert bo.get(page(target, "report")).status_code == 403
-    assert bo.post(page(target, "report"), {"status": OURS, "code": "x"}).status_code == 403
+    assert act(target, "report") not in text
+    assert bo.get(act(target, "report")).status_code == 403
+    assert bo.post(act(target, "report"), {"status": OURS, "code": "x"}).status_code == 403
     assert bo.get(FLIPS).status_code == 200 and bo.get(ADD).status_code == 403
     assert not Flip.objects.exists()
 
@@ -64,8 +64,8 @@ def test_who_may_look_may_not_report(client):
 def test_who_may_report_need_not_be_able_to_edit(client):
     target = make("target", "orders-db")
     bo = client_with(client, "view_component", "report_component")
-    assert page(target, "report") in bo.get(page(target)).content.decode()
-    assert bo.post(page(target, "report"), {"status": OURS, "code": "x"}).status_code == 302
+    assert act(target, "report") in bo.get(page(target)).content.decode()
+    assert bo.post(act(target, "report"), {"status": OURS, "code": "x"}).status_code == 302
 
 
 def test_flips_are_for_reading(ada):

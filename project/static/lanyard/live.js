@@ -1,7 +1,7 @@
 // Parts of a page that refresh by themselves: [data-live] says after how many seconds. They pause while nobody
 // looks, and say how old they are.
 (() => {
-  const readAt = new WeakMap()
+  const readAt = new WeakMap(), opened = new Set()
 
   function stands(part) {
     if (!readAt.has(part)) readAt.set(part, performance.now())
@@ -37,7 +37,14 @@
     if (!fits) {
       event.detail.shouldSwap = false
       part.dataset.stuck = "1"
+      return
     }
+    for (const one of part.querySelectorAll("details[open][id]")) opened.add(one.id)
+  })
+  // What somebody has opened stays open.
+  document.addEventListener("htmx:load", () => {
+    for (const id of opened) document.getElementById(id)?.setAttribute("open", "")
+    opened.clear()
   })
   for (const failure of ["htmx:sendError", "htmx:timeout"]) {
     document.addEventListener(failure, (event) => {
