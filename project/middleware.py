@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
+from django.urls import resolve
 from django.utils.cache import patch_cache_control
 
 from credentials import audit
@@ -11,6 +12,7 @@ from credentials import audit
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
 NUL = "\x00"
+WATCHED = ("/livez", "/readyz", "/metrics")
 UNREADABLE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>This request cannot be read</title></head>
@@ -34,6 +36,20 @@ def refuse_unreadable(get_response: GetResponse) -> GetResponse:
         if NUL in request.path or NUL in query or "%00" in query or in_cookies:
             return HttpResponseBadRequest(UNREADABLE)
         return get_response(request)
+
+    return middleware
+
+
+def answer_watchers(get_response: GetResponse) -> GetResponse:
+    """Answers those who watch whether Lanyard works before anything asks for a host, a session or a user:
+    whether this process lives must not depend on the database."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        if request.path_info not in WATCHED:
+            return get_response(request)
+        view, args, kwargs = resolve(request.path_info)
+        answer: HttpResponse = view(request, *args, **kwargs)
+        return answer
 
     return middleware
 

@@ -73,7 +73,7 @@ def test_a_locked_file_answers_503(admin_client):
     try:
         writer.execute("BEGIN IMMEDIATE")
         admin_client.raise_request_exception = False
-        address = reverse("admin:health_component_report", args=[target.pk])
+        address = reverse("health_act", args=[target.pk, "report"])
         answer = admin_client.post(address, {"status": "customer_intervention", "code": "disk_full"})
     finally:
         writer.close()
