@@ -1,13 +1,11 @@
 """The back office of components and flips. No form writes a status: people report one."""
 
-import uuid
 from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.urls import URLPattern, path
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import mark_safe
 from django.utils.translation import gettext as _
@@ -16,6 +14,7 @@ from unfold.decorators import display
 
 from health import filters, views
 from health.admin_base import ModelAdmin, ReadOnlyAdmin
+from health.console import component as console
 from health.forms import ComponentForm
 from health.models import Component, Flip, Note
 from health.templatetags.lanyard import badge, moment, status_badge
@@ -34,7 +33,7 @@ class ComponentAdmin(ModelAdmin):
     delete_selected_confirmation_template = "admin/delete_selected_confirmation.html"
     list_display = ("title", "status_shown", "since_shown", "provider_shown", "needs")
     list_filter = (
-        filters.KindFilter,
+        filters.ListedKindFilter,
         filters.StatusFilter,
         filters.OwnerFilter,
         filters.ProviderFilter,
@@ -60,6 +59,8 @@ class ComponentAdmin(ModelAdmin):
 
     @display(description=gettext_lazy("since"), ordering="since")
     def since_shown(self, component: Component) -> str:
+        if component.in_doubt:
+            return moment(component.unknown_since)
         return moment(component.since) if component.checked or component.sequence else NOTHING
 
     @display(description=gettext_lazy("provider"), ordering="provider")
@@ -81,17 +82,6 @@ class ComponentAdmin(ModelAdmin):
         if match and match.url_name == "health_component_changelist":
             found = found.prefetch_related("depends_on")
         return found
-
-    def get_urls(self) -> list[URLPattern]:
-        report = path(
-            "<uuid:component_id>/report/",
-            self.admin_site.admin_view(self.report_view),
-            name="health_component_report",
-        )
-        return [report, *super().get_urls()]
-
-    def report_view(self, request: HttpRequest, component_id: uuid.UUID) -> HttpResponse:
-        return views.report(request, str(component_id), self.admin_site.each_context(request))
 
     # --- who may what ------------------------------------------------------------------------------
 
@@ -124,8 +114,12 @@ class ComponentAdmin(ModelAdmin):
     ) -> HttpResponse:
         component = kwargs.get("obj")
         if component is not None:
-            may_report = request.user.has_perm("health.report_component")
-            context |= views.about(component) | {"may_report": may_report}
+            parts = {part.pk for _steps, part in console.parts(component)}
+            context |= {
+                "component": component,
+                "standing": console.standing(component, parts),
+                "may_act": request.user.has_perm("health.report_component"),
+            }
         return super().render_change_form(request, context, *args, **kwargs)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:

@@ -9,6 +9,8 @@ from health.observations import Observation
 # Opens after so many failures in a row, for so many seconds; then so many are tried at a time. With these, 80
 # looks in ten minutes still tell whether the provider has an incident (health.incidents).
 FAILURES, OPEN_FOR, TRIALS = 5, 30.0, 4
+# Looks that asked the provider nothing.
+UNTOLD = ("internal_error", "busy", "limit_reached", "token_waits")
 
 
 def answered(seen: Observation) -> bool | None:
@@ -16,7 +18,7 @@ def answered(seen: Observation) -> bool | None:
     meaning = seen.meaning
     if meaning.about is About.PROVIDER:
         return not meaning.weight.failing
-    if meaning.about is About.PLATFORM or seen.code in ("internal_error", "busy", "limit_reached"):
+    if meaning.about is About.PLATFORM or seen.code in UNTOLD:
         return None
     return True
 

@@ -113,7 +113,7 @@ class Worker:
         self._start()
         if self.due_by is None:
             self.ticking.run()
-        if not self.held:
+        if not self.held and not self._is_done():
             self.stopping.wait(random.uniform(0.5, 1) * IDLE if self.found_nothing else 0)  # noqa: S311
 
     def _is_done(self) -> bool:
@@ -271,11 +271,12 @@ class Worker:
     # --- writing --------------------------------------------------------------------------------------------
 
     def _write(self, whole: bool = False) -> None:
-        """Write what was seen, when there is enough of it or it has waited long enough."""
+        """Write what was seen, when there is enough of it, it has waited long enough or no more is to come."""
         if not self.gathered:
             return
         waited = time.monotonic() - self.gathered_at
-        if not (whole or len(self.gathered) >= BATCH or waited > GATHERED):
+        more = any(one.running or one.waiting for one in self.queues.values())
+        if more and not (whole or len(self.gathered) >= BATCH or waited > GATHERED):
             return
         void = {one.row.pk for one in self.gathered if one.seen is None or self._is_our_own_trouble(one)}
         good = [one for one in self.gathered if one.row.pk not in void]

@@ -26,6 +26,15 @@ class KindFilter(admin.SimpleListFilter):
         return queryset.filter(**{self.field: self.value()}) if self.value() else queryset
 
 
+class ListedKindFilter(KindFilter):
+    """Without a choice the internal components are left out: they explain, and are in no count."""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        if self.value():
+            return super().queryset(request, queryset)
+        return queryset.exclude(kind__in=Component.INTERNAL)
+
+
 class StatusFilter(admin.SimpleListFilter):
     title = gettext_lazy("status")
     parameter_name = "status"

@@ -147,3 +147,8 @@ class Note(models.Model):
 
     def __str__(self) -> str:
         return self.text
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether a person wrote it, so that a person removes it."""
+        return self.code.startswith(self.MANUAL)

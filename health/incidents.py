@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from django.db.models import Q
 
-from health import observing
+from health import observing, schedule
 from health.meaning import About
 from health.models import Component
 from health.observations import Observation
@@ -20,6 +20,8 @@ NAMESPACE = uuid.UUID("6f3b1c52-5f0e-4c55-9f0a-2a5d3f0c7e11")
 # An incident: at least so many of a provider's credentials, and such a part of those looked at, fail in the
 # same time (13.2).
 WINDOW, LEAST, PERCENT = timedelta(minutes=10), 5, 30
+# It goes on while such a part fails: what lets some requests through is still one incident.
+LASTS = 15
 
 
 def internal_id(kind: str, name: str) -> uuid.UUID:
@@ -27,6 +29,8 @@ def internal_id(kind: str, name: str) -> uuid.UUID:
 
 
 PLATFORM_ID = internal_id(Component.Kind.PLATFORM, "platform")
+# Beside it, because it masks nothing: that a status had drifted is no reason for other failures.
+ROLLUP_CHECK_ID = internal_id(Component.Kind.PLATFORM, "roll-up")
 
 
 def provider_id(provider: str) -> uuid.UUID:
@@ -36,6 +40,11 @@ def provider_id(provider: str) -> uuid.UUID:
 def platform() -> Component:
     """The component of the platform itself."""
     return _made(PLATFORM_ID, kind=Component.Kind.PLATFORM, name="platform")
+
+
+def rollup_check() -> Component:
+    """The component that fails where the roll-up was found to have drifted (health.nightly)."""
+    return _made(ROLLUP_CHECK_ID, kind=Component.Kind.PLATFORM, name="roll-up")
 
 
 def of_provider(provider: str) -> Component:
@@ -55,14 +64,17 @@ def assess(provider: str, now: datetime) -> bool:
     found = bool(provider) and happening(provider, now, already=already)
     if found or already:
         code = "provider_incident" if found else "ok"
-        observing.weighed(of_provider(provider).pk, Observation(code, now, now, source="derived"))
+        seen = Observation(code, now, now, source="derived")
+        flip = observing.weighed(of_provider(provider).pk, seen)
+        if flip and flip.new == Status.HEALTHY:
+            schedule.look_again(provider)
     return found
 
 
 def happening(provider: str, now: datetime, *, already: bool = False) -> bool:
     """Whether at least five, and 30 % of those looked at, fail within ten minutes for the provider's sake.
 
-    One that is there `already` goes on while 30 % fail, and does not end because nobody looks.
+    One that is there `already` goes on while 15 % fail, and does not end because nobody looks.
     """
     since = now - WINDOW
     its = Component.objects.filter(provider=provider, kind=Component.Kind.CREDENTIAL, paused_until=None)
@@ -70,7 +82,7 @@ def happening(provider: str, now: datetime, *, already: bool = False) -> bool:
     if failing < (1 if already else LEAST):
         return already and not its.filter(last_ok_at__gte=since).exists()
     # No more are counted than decide it.
-    most = failing * 100 // PERCENT
+    most = failing * 100 // (LASTS if already else PERCENT)
     return its.filter(last_observed_at__gte=since)[: most + 1].count() <= most
 
 

@@ -13,19 +13,21 @@ from django.utils.translation import gettext_lazy as _
 
 from health import silence
 from health.dependency import Dependency
+from health.doubts import Doubt
 from health.fields import PlainTextField
 from health.history import Flip, Note
 from health.status import Status
 from health.suspension import Override, Pause
+from health.upkeep import Beat, Chore
 
-__all__ = ["Component", "Dependency", "Flip", "Note", "Override", "Pause"]
+__all__ = ["Beat", "Chore", "Component", "Dependency", "Doubt", "Flip", "Note", "Override", "Pause"]
 
 FAILING = [status.value for status in Status if status is not Status.HEALTHY]
 # What follows from reports and observations.
 MAINTAINED = {
     *("status", "code", "since", "cause", "also", "own_status", "own_code", "own_since", "sequence"),
     *("known_since", "last_reported_at", "last_observed_at", "last_ok_at", "failed_at", "evidence"),
-    *("paused_until", "overridden_until", "expected_every", "timer_at"),
+    *("paused_until", "overridden_until", "unknown_since", "expected_every", "timer_at"),
     *("next_check_at", "claimed_by", "refusals"),
 }
 
@@ -58,6 +60,8 @@ class Component(models.Model):
     LOOKS = ("last_reported_at", "known_since")
     # Those that are components by themselves; the others belong to a row of another app.
     BY_THEMSELVES = (Kind.SYNC, Kind.CONSUMER, Kind.TARGET)
+    # Those that mask and explain, and are in no count.
+    INTERNAL = (Kind.PROVIDER, Kind.PLATFORM)
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     kind = models.CharField(_("kind"), max_length=16, choices=Kind.choices)
@@ -132,6 +136,8 @@ class Component(models.Model):
     refusals = models.PositiveSmallIntegerField(default=0, editable=False)
     # The first look at it, or at what it depends on; before that its status is a default and means nothing.
     known_since = models.DateTimeField(_("known since"), null=True, blank=True, editable=False)
+    # Since when nobody knows any more: its secret was replaced, or its pause ended (health.doubts).
+    unknown_since = models.DateTimeField(_("unknown since"), null=True, blank=True, editable=False)
     # Each change of the status is a compare-and-swap on this number. It counts the flips.
     sequence = models.PositiveBigIntegerField(_("sequence"), default=0)
     created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
@@ -152,6 +158,12 @@ class Component(models.Model):
         indexes = [
             # Filters of lists: by who must act, newest first.
             models.Index(fields=["kind", "status", "-since"], name="component_kind_status_since"),
+            # The board: what fails, newest first. That is little, whatever there is.
+            models.Index(
+                fields=["status", "-since", "id"],
+                condition=models.Q(status__in=FAILING, retired_at__isnull=True),
+                name="component_failing",
+            ),
             # The list in its usual order, and `kind:name` in commands.
             models.Index(fields=["kind", "name", "id"], name="component_kind_name"),
             # How many of a provider's there are, and which of them fail for its sake.
@@ -160,6 +172,23 @@ class Component(models.Model):
                 fields=["provider", "failed_at"],
                 condition=models.Q(failed_at__isnull=False),
                 name="component_provider_failed",
+            ),
+            # How many there are of each kind and provider, and how: counted in the index alone.
+            models.Index(
+                fields=["kind", "provider", "status"],
+                condition=models.Q(retired_at__isnull=True),
+                name="component_counted",
+            ),
+            # Those of which nobody knows yet, and any more.
+            models.Index(
+                fields=["kind", "provider"],
+                condition=models.Q(known_since__isnull=True, last_reported_at__isnull=True),
+                name="component_unchecked",
+            ),
+            models.Index(
+                fields=["kind", "provider"],
+                condition=models.Q(unknown_since__isnull=False),
+                name="component_in_doubt",
             ),
             # The timers that have run down.
             models.Index(
@@ -171,6 +200,18 @@ class Component(models.Model):
                 condition=models.Q(retired_at__isnull=True, paused_until__isnull=True),
                 name="component_due",
             ),
+            # Lists of one kind, by the time of the last change.
+            models.Index(
+                fields=["kind", "since", "id"],
+                condition=models.Q(retired_at__isnull=True),
+                name="component_kind_since",
+            ),
+            models.Index(
+                fields=["paused_until"],
+                condition=models.Q(paused_until__isnull=False),
+                name="component_paused",
+            ),
+            models.Index(fields=["kind"], condition=models.Q(also__isnull=False), name="component_also"),
         ]
         constraints = [
             models.CheckConstraint(
@@ -203,8 +244,14 @@ class Component(models.Model):
 
     @property
     def checked(self) -> bool:
-        """Whether it, or what it depends on, was ever known to work or fail. Else its status is a default."""
-        return any(getattr(self, name) for name in self.LOOKS)
+        """Whether it, or what it depends on, is known to work or fail. Else its status is a default, or that
+        of before its secret was replaced."""
+        return not self.in_doubt and any(getattr(self, name) for name in self.LOOKS)
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether nobody knows any more how it is, and nothing that it depends on decides."""
+        return self.unknown_since is not None and self.cause_id in (None, self.pk)
 
     @property
     def heard_at(self) -> datetime | None:
@@ -264,7 +311,9 @@ class Component(models.Model):
         """
         newest = sorted(self.notes.all(), key=lambda note: (note.since, note.pk), reverse=True)
         notes = [note.text for note in newest[: Note.SHOWN]]
-        if not self.checked:
+        if self.in_doubt:
+            notes.append(str(_("Waiting for a check: its secret was replaced, or its pause has ended.")))
+        elif not self.checked:
             notes.append(str(_("Not checked yet.") if self.heard_at is None else _("No clear result yet.")))
         return {"status": self.status, "notes": notes, "time": self.heard_at}
 

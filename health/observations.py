@@ -173,6 +173,11 @@ CODES: dict[str, Code] = {
         _("Another worker is refreshing the token."),
         _("Nothing to do: it is tried again."),
     ),
+    "token_waits": Code(
+        Weight.INCONCLUSIVE,
+        _("Getting an access token failed several times, so it is not tried again for a moment."),
+        _("Nothing to do: it is tried again by itself. What failed stands below, and counts by itself."),
+    ),
     "inside_transaction": Code(
         Weight.INCONCLUSIVE,
         _("It was tested inside a database transaction, where no token may be exchanged."),

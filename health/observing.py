@@ -19,7 +19,7 @@ from django.db.models import Case, DateTimeField, Q, Value, When
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from health import graph, schedule, settling, verdicts
+from health import doubts, first_looks, graph, schedule, settling, verdicts
 from health.evidence import Evidence
 from health.fields import HIDING
 from health.graph import Id
@@ -44,6 +44,7 @@ SETTLED = Q(
     failed_at__isnull=True,
     paused_until__isnull=True,
     overridden_until__isnull=True,
+    unknown_since__isnull=True,
 )
 
 
@@ -97,6 +98,8 @@ def observe_all(batch: Iterable[tuple[Component | Id, Observation]]) -> list[Fli
     for some in _chunks(plain):
         # Where not all were as settled as they looked, each is weighed alone: those written are late then.
         written = _settled_together(some)
+        left = {pk: seen.started_at for pk, seen in some if pk not in written}
+        written |= first_looks.write(left, revision=some[0][1].revision)
         flips += [weighed(pk, seen) for pk, seen in some if pk not in written]
     flips += [weighed(pk, seen) for pk, seen in rest]
     return [flip for flip in flips if flip]
@@ -190,7 +193,7 @@ def weighed(pk: Id, seen: Observation) -> Flip | None:
             assessed = incidents.assess(row.provider, timezone.now())
             if assessed:
                 continue
-        if found.flipped or _first_known(row, found) or found.state.code != state.code:
+        if found.flipped or _shows(row, found) or found.state.code != state.code:
             return settling.retried(partial(_decided, pk, seen, around)).get(pk)
         if _swapped(row, found, seen):
             return None
@@ -265,9 +268,16 @@ def _swapped(row: Component, found: Next, seen: Observation) -> bool:
     return True
 
 
-def _first_known(row: Component, found: Next) -> bool:
-    """Whether this shows for the first time how it is. A failure that is not confirmed does not."""
-    return row.known_since is None and (found.flipped or bool(found.verdict and found.verdict.works))
+def _shows(row: Component, found: Next) -> bool:
+    """Whether this shows how it is, where that was not known, or not any more.
+
+    A failure that is not confirmed does not; one that repeats what was known before does.
+    """
+    verdict = found.verdict
+    if verdict is None or (row.known_since and not row.unknown_since):
+        return False
+    again = bool(row.known_since) and verdict.weight.failing and verdict.owner is found.state.status
+    return found.flipped or verdict.works or again
 
 
 def _decided(pk: Id, seen: Observation, around: Around) -> dict[Id, Flip]:
@@ -280,8 +290,10 @@ def _decided(pk: Id, seen: Observation, around: Around) -> dict[Id, Flip]:
     if found.dropped:
         return {}
     state, values = found.state, _values(found)
-    if _first_known(row, found):
-        values["known_since"] = found.state.since if found.flipped else seen.started_at
+    if _shows(row, found):
+        at = state.since if found.flipped else seen.started_at
+        values |= {"known_since": row.known_since or at, "unknown_since": None}
+        doubts.end(pk, at)
     if row.overridden:
         beneath = {"beneath_status": state.status, "beneath_code": state.code, "beneath_since": state.since}
         Override.objects.filter(component=row, ended_at=None).update(**beneath)

@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from health import schedule, settling, silence
+from health import doubts, schedule, settling, silence
 from health.graph import Id
 from health.history import actor_name, tidy
 from health.models import Component, Flip, Override, Pause
@@ -96,6 +96,8 @@ def _apply(pk: Id, affected: set[Id], by: str, now: datetime) -> None:
             reported = row.by_itself
             values["timer_at"] = now + silence.patience(row.expected_every, reported=reported, heard=True)
     Component.everything.filter(pk=pk).update(**values)
+    if until is None and row.kind in schedule.registered():
+        doubts.begin(pk, now)
     settling.settle(affected, Change(by, now, code="paused" if until else "resumed"))
 
 
@@ -172,6 +174,8 @@ def _restate(pk: Id, affected: set[Id], change: Change, **values: Any) -> dict[I
     """Give the component this own status, from now on, and roll up."""
     values |= {"own_status": change.status, "own_code": change.code, "own_since": change.at}
     Component.objects.filter(pk=pk, known_since=None).update(known_since=change.at)
+    if Component.objects.filter(pk=pk, unknown_since__isnull=False).update(unknown_since=None):
+        doubts.end(pk, change.at)
     Component.objects.filter(pk=pk).update(**values)
     return settling.settle(affected, change)
 

@@ -13,6 +13,7 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from health import doubts
 from health.graph import Id
 from health.heartbeats import expect
 from health.history import actor_name, tidy
@@ -128,6 +129,9 @@ def _say(change: Change) -> dict[Id, Flip]:
         )
     if noted:
         Note.objects.filter(component=row, code__in=noted).delete()
+    if row.unknown_since:
+        values["unknown_since"] = None
+        doubts.end(row.pk, change.at)
     Component.objects.filter(pk=row.pk).update(**values)
     if change.note:
         broken = change.status is not Status.HEALTHY

@@ -15,7 +15,7 @@ from typing import Any, cast
 from django.db import connection, models, transaction
 from django.utils import timezone
 
-from health import graph, heartbeats, intervals, silence
+from health import doubts, graph, heartbeats, intervals, silence
 from health.graph import Id
 from health.models import Component
 from health.observations import Observation
@@ -25,8 +25,8 @@ from health.status import Status
 CLAIM = timedelta(seconds=30)
 # What cannot be looked at is asked about again after this.
 SKIPPED = timedelta(hours=6)
-# Nothing is looked at more often, in seconds.
-LEAST = 60
+# Nothing is looked at more often, nor told to be looked at more seldom, in seconds.
+LEAST, MOST = 60, 24 * 3600
 # How many rows one statement writes.
 TOGETHER = 100
 FIELDS = ("kind", "name", "provider", "revision", "check_every", "refusals", "own_status")
@@ -168,10 +168,29 @@ def at_once(now: datetime) -> dict[str, Any]:
 def hurry(component: Id) -> None:
     """Let a component be looked at at once, and what depends on it after the transaction: its secret is new.
 
-    A look that is under way tried the old one, so its claim is void.
+    A look that is under way tried the old one, so its claim is void. Until one has shown how the new one is,
+    nobody knows.
     """
-    Component.objects.filter(pk=component).update(**at_once(clock()))
+    now = clock()
+    Component.objects.filter(pk=component).update(**at_once(now))
+    doubts.begin(component, now)
     transaction.on_commit(partial(_hurry_dependants, component), robust=True)
+
+
+def set_interval(component: Id, seconds: int | None) -> bool:
+    """Let a component be looked at every so many seconds, None: as usual; returns whether that is new.
+
+    The next look is not later than that from now. Raises ValueError out of bounds.
+    """
+    if seconds is not None and not LEAST <= seconds <= MOST:
+        raise ValueError(f"An interval lies between {LEAST} and {MOST} seconds.")
+    rows = Component.objects.filter(pk=component)
+    if not rows.exclude(check_every=seconds).update(check_every=seconds):
+        return False
+    if seconds is not None:
+        by = clock() + timedelta(seconds=seconds)
+        rows.filter(claimed_by="", next_check_at__gt=by, refusals=0).update(next_check_at=by)
+    return True
 
 
 def sooner(component: Id, *, shown_at: datetime) -> None:
@@ -185,6 +204,18 @@ def sooner(component: Id, *, shown_at: datetime) -> None:
     rows = Component.objects.filter(pk=component, claimed_by="", next_check_at__gt=now)
     failing = rows.filter(last_observed_at__lt=before).exclude(own_status=Status.HEALTHY)
     failing.update(next_check_at=now)
+
+
+def look_again(provider: str) -> int:
+    """Let what was refused while its provider had an incident be looked at at once; returns how many.
+
+    The incident left it undecided, and each refusal made the next look later.
+    """
+    now = clock()
+    rows = _checked().filter(provider=provider, claimed_by="", refusals__gt=1, own_status=Status.HEALTHY)
+    with transaction.atomic():
+        ids = list(rows.order_by("pk").select_for_update(no_key=True).values_list("pk", flat=True))
+        return Component.objects.filter(pk__in=ids).update(**at_once(now))
 
 
 def expect_looks(kind: str, provider: str, now: datetime) -> int:

@@ -7,9 +7,10 @@ lock. Nothing else writes a rolled-up status.
 """
 
 import random
+import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -53,10 +54,26 @@ def recompute(ids: Iterable[Id], *, actor: Any = "") -> int:
     return len(retried(lambda: settle(lock(roots), rewired(actor))))
 
 
-def drift() -> list[Component]:
-    """The components whose stored status is not what the roll-up says: none, unless something is wrong."""
-    rows, rolled = _rolled(set(Component.objects.values_list("pk", flat=True)))
-    return [row for pk, row in rows.items() if not row.paused and _stored(row) != _wanted(pk, rows, rolled)]
+def drift(among: set[Id] | None = None, *, stopping: threading.Event | None = None) -> list[Component]:
+    """The components, of all or among these, whose stored status is not what the roll-up says: none, unless
+    something is wrong. In pieces, so that a million take time and not memory; it ends early when told to."""
+    found: list[Component] = []
+    for some in graph.chunks(among) if among is not None else _all_ids():
+        rows, rolled = _rolled(set(some))
+        listed = [rows[pk] for pk in some if pk in rows]
+        found += [one for one in listed if not one.paused and _stored(one) != _wanted(one.pk, rows, rolled)]
+        if stopping and stopping.is_set():
+            break
+    return found
+
+
+def _all_ids() -> Iterator[list[Id]]:
+    """The ids of all components in their order, as many at a time as a statement takes."""
+    rows = Component.objects.order_by("pk").values_list("pk", flat=True)
+    some = list(rows[: graph.CHUNK])
+    while some:
+        yield some
+        some = list(rows.filter(pk__gt=some[-1])[: graph.CHUNK])
 
 
 def rewired(actor: Any) -> Change:

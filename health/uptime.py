@@ -75,19 +75,21 @@ def segments(
     created_at: datetime,
     known_since: datetime | None,
     pauses: Iterable[tuple[datetime, datetime]] = (),
+    doubts: Iterable[tuple[datetime, datetime]] = (),
 ) -> list[Segment]:
     """The stretches from `start` to `end` in order, without gaps; empty where it was created after `end`.
 
     `flips` are those of one component in their order, at least all that happened after `start`; `status` is
-    the state where there is none. A pause outranks all; before `known_since` healthy is a default that nobody
-    checked, and so unknown.
+    the state where there is none. A pause outranks all; then what nobody knew any more (`doubts`) is unknown,
+    unless something that it depends on has failed since; before `known_since` healthy is a default that
+    nobody checked, and so unknown.
     """
     start = max(start, created_at)
     if start >= end:
         return []
     times = [flip.happened_at for flip in flips]
-    closed = sorted(pauses)
-    edges = {start, end, *times, *(edge for pause in closed for edge in pause)}
+    closed, open_to_doubt = sorted(pauses), sorted(doubts)
+    edges = {start, end, *times, *(edge for stretch in (*closed, *open_to_doubt) for edge in stretch)}
     if known_since:
         edges.add(known_since)
     inside = sorted(edge for edge in edges if start <= edge <= end)
@@ -98,6 +100,10 @@ def segments(
         passed = bisect_right(times, moment)
         current = flips[passed - 1].new if passed else flips[0].old if flips else status
         owner = Status(current).owner
+        doubted = next((begin for begin, stop in open_to_doubt if begin <= moment < stop), None)
+        # A flip meanwhile is not of its own: that would have ended the doubt.
+        if doubted and not (owner and passed > bisect_right(times, doubted)):
+            return UNKNOWN
         if not owner and (known_since is None or moment < known_since):
             return UNKNOWN
         return owner or HEALTHY

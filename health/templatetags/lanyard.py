@@ -10,6 +10,7 @@ from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 
+from health import providers
 from health.models import Component
 from health.status import Status
 
@@ -26,8 +27,13 @@ BADGE = (
 
 @register.filter
 def badge(component: Component) -> SafeString:
-    """The status of a component as colour, icon and words. One that nobody ever checked says so instead."""
+    """The status of a component as colour, icon and words. One that is paused, or that nobody ever checked,
+    says so instead."""
     status = Status(component.status)
+    if component.paused:
+        return format_html(BADGE, "grey", "pause_circle", _("Paused"))
+    if component.in_doubt:
+        return format_html(BADGE, "grey", "pending", _("Waiting for a check"))
     if status is Status.HEALTHY and not component.checked:
         words = _("Not checked yet") if component.heard_at is None else _("No clear result yet")
         return format_html(BADGE, "grey", "pending", words)
@@ -42,6 +48,18 @@ def status_badge(value: str) -> SafeString:
 
 
 @register.filter
+def provider_name(key: str) -> str:
+    """What people call a provider, by its key."""
+    return providers.name(key)
+
+
+@register.filter
+def colour(value: str) -> str:
+    """The name of the colour of a status, by its value."""
+    return Status(value).colour
+
+
+@register.filter
 def step(value: str) -> "StrOrPromise":
     """What the owner of a status should do, by the value of the status."""
     return Status(value).next_step
@@ -50,6 +68,10 @@ def step(value: str) -> "StrOrPromise":
 @register.filter
 def next_step(component: Component) -> "StrOrPromise":
     """What its owner should do."""
+    if component.paused:
+        return _("Nothing checks it until the pause ends.")
+    if component.in_doubt:
+        return _("Its secret was replaced, or its pause has ended: the next check shows how it is.")
     if component.status == Status.HEALTHY and not component.checked:
         if component.heard_at is None:
             return _("Nobody has looked yet whether it works.")

@@ -33,7 +33,9 @@ TABLE = {
     **dict.fromkeys("limit_too_low target_unsteady".split(), "soft customer"),
     **dict.fromkeys("quota_exhausted rate_limited".split(), "note"),
     **dict.fromkeys("expires_soon expires_in_days schema_grew lag_rising".split(), "note, works"),
-    **dict.fromkeys("superseded limit_reached busy deleted inside_transaction".split(), "inconclusive"),
+    **dict.fromkeys(
+        "superseded limit_reached busy token_waits deleted inside_transaction".split(), "inconclusive"
+    ),
     **dict.fromkeys(
         "provider_outage timeout connection_failed tls_failed garbled redirected".split(),
         "soft ours provider",

@@ -82,6 +82,15 @@ def test_all_that_is_due_is_looked_at_once_and_heard_of(providers):
     assert "later" not in providers and once() == []
 
 
+def test_a_run_ends_with_its_last_look(providers, monkeypatch):
+    monkeypatch.setattr(checking, "GATHERED", 60.0)
+    monkeypatch.setattr(checking, "IDLE", 60.0)
+    keys(3)
+    began = time.monotonic()
+    assert len(once()) == 3
+    assert time.monotonic() - began < 25
+
+
 def test_a_component_has_its_own_interval(providers):
     (row,) = keys(1, check_every=7200)
     once()

@@ -111,7 +111,8 @@ def test_a_trial_that_fails_opens_it_again_and_a_late_failure_does_not_prolong_i
 def test_what_tells_that_a_provider_does_not_answer(code):
     silent = set("provider_outage timeout connection_failed tls_failed garbled redirected".split())
     untold = set(
-        "name_not_found limiter_unavailable tls_failed_everywhere internal_error busy limit_reached".split()
+        "name_not_found limiter_unavailable tls_failed_everywhere internal_error busy limit_reached"
+        " token_waits".split()
     )
     if code in silent | untold:
         assert answered(seen(code)) is (None if code in untold else False)

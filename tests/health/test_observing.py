@@ -421,6 +421,28 @@ def test_an_incident_does_not_end_because_nobody_looks():
     assert incidents.happening("shopify", now, already=True) and not incidents.happening("shopify", now)
 
 
+def test_who_was_refused_in_an_incident_is_looked_at_when_it_ends():
+    """Refused again and again, and undecided for the incident's sake: else it is tried hours later."""
+    keys = many(6)
+    for key in keys:
+        of_late(key, 9, "timeout")
+    now = timezone.now()
+    assert incidents.assess("shopify", now - timedelta(minutes=8))
+    late = now + timedelta(hours=4)
+    refused, decided, well = (key.pk for key in keys[:3])
+    Component.objects.update(next_check_at=late)
+    Component.objects.filter(pk__in=[refused, decided]).update(refusals=3)
+    Component.objects.filter(pk=decided).update(own_status=CUSTOMER)
+    for key in keys:
+        of_late(key, 2, "ok")
+    assert not incidents.assess("shopify", now - timedelta(seconds=90))
+    assert set(Component.objects.filter(next_check_at=late)) >= {Component.objects.get(pk=refused)}
+    assert not incidents.assess("shopify", now - timedelta(seconds=20))
+    rows = Component.objects.in_bulk([refused, decided, well])
+    assert rows[refused].next_check_at <= timezone.now() and rows[refused].refusals == 0
+    assert rows[decided].next_check_at == rows[well].next_check_at == late and rows[decided].refusals == 3
+
+
 def test_an_ok_in_an_incident_is_no_failure_any_more():
     (key,) = many(1)
     say(incidents.of_provider("shopify"), OURS)
@@ -467,6 +489,29 @@ def test_a_batch_says_the_same_as_one_by_one():
         one.refresh_from_db()
         other.refresh_from_db()
         assert {name: getattr(one, name) for name in names} == {name: getattr(other, name) for name in names}
+
+
+def test_the_first_oks_of_many_are_rolled_up_together():
+    keys = [make("credential", f"key {n}", revision="1") for n in range(150)]
+    other = make("credential", "already failing", revision="1")
+    watch(other, "0:revoked 1:revoked")
+    syncs = [make("sync", "orders", *keys[:75]), make("sync", "invoices", keys[149], other)]
+    looks = [(key, look(key, 5 + n / 100)) for n, key in enumerate(keys)]
+    with CaptureQueriesContext(connection) as asked:
+        assert reports.observe_all([*looks[1:], (keys[0], look(keys[0], 3)), (other, look(other, 5))]) == []
+    assert len(asked) < 40
+    for number, key in enumerate(keys):
+        key.refresh_from_db()
+        moment = 5 + number / 100 if number else 3
+        assert minute_of(key.known_since) == minute_of(key.last_ok_at) == pytest.approx(moment, abs=0.01)
+        assert key.last_observed_at == key.known_since and key.sequence == 0
+    orders, invoices = (Component.objects.get(pk=sync.pk) for sync in syncs)
+    assert (orders.status, minute_of(orders.known_since)) == (HEALTHY, 3)
+    assert (invoices.status, invoices.known_since) == (
+        CUSTOMER,
+        Component.objects.get(pk=other.pk).known_since,
+    )
+    assert reports.drift() == []
 
 
 def test_oks_of_many_are_two_statements():

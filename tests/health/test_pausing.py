@@ -6,7 +6,8 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
-from health import observing, reports, uptime, views
+from health import observing, reports, uptime
+from health.console.periods import periods
 from health.models import Component, Flip, Override, Pause
 from health.observations import Observation
 from tests.health.cast import ANNA, CUSTOMER, HEALTHY, OURS, chained, make_cast, say
@@ -158,10 +159,10 @@ def test_the_page_counts_no_downtime_of_a_pause(cast):
     say(target, HEALTHY)
     Component.objects.filter(pk=target.pk).update(known_since=now - 120 * MINUTE)
     target.refresh_from_db()
-    assert {row["percent"] for row in views.uptime_rows(target)} == {"100.00 %"}
+    assert {row["percent"] for row in periods(target)["uptime"]} == {"100.00 %"}
     Pause.objects.all().delete()
     # Without the pause it was down for half of the time, within the moments that this test takes.
-    assert all(row["percent"][:4] in ("49.9", "50.0") for row in views.uptime_rows(target))
+    assert all(row["percent"][:4] in ("49.9", "50.0") for row in periods(target)["uptime"])
 
 
 # --- overrides ----------------------------------------------------------------------------------------------

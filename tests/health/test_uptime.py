@@ -34,7 +34,8 @@ def histories(draw):
     for moment in moments:
         statuses.append(draw(st.sampled_from([s for s in (H, C, S) if s != statuses[-1]])))
         flips.append(FakeFlip(statuses[-2], statuses[-1], at(moment)))
-    pauses = draw(st.lists(st.tuples(st.integers(0, 60), st.integers(0, 20)), max_size=2))
+    spans = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 20)), max_size=2)
+    pauses, doubts = draw(spans), draw(spans)
     start = draw(st.integers(0, 60))
     return {
         "start": at(start),
@@ -44,6 +45,7 @@ def histories(draw):
         "created_at": at(draw(st.integers(0, 60))),
         "known_since": draw(st.none() | st.integers(0, 60).map(at)),
         "pauses": [(at(begin), at(begin + length)) for begin, length in pauses],
+        "doubts": [(at(begin), at(begin + length)) for begin, length in doubts],
     }
 
 
@@ -53,13 +55,18 @@ def counted(history):
     moment = history["start"]
     while moment < history["end"]:
         status = history["flips"][0].old if history["flips"] else history["status"]
+        doubt = min((one for one in history["doubts"] if one[0] <= moment < one[1]), default=None)
+        failed_since = False
         for flip in history["flips"]:
             if flip.happened_at <= moment:
                 status = flip.new
+                failed_since = doubt is not None and flip.happened_at > doubt[0] and flip.new != H
         known = history["known_since"]
         if moment >= history["created_at"]:
             if any(begin <= moment < stop for begin, stop in history["pauses"]):
                 totals["paused"] += 1
+            elif doubt and not failed_since:
+                totals["unknown"] += 1
             elif status == C:
                 totals["customer"] += 1
             elif status == S:

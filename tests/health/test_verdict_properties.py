@@ -13,6 +13,7 @@ from health.meaning import About, Weight
 from health.observations import CODES, Observation
 from health.verdicts import Around, State, take
 from tests.health.cast import HEALTHY
+from tests.health.skipping import can_skip, skip
 from tests.health.stories import at, fresh_state, seen
 
 # A machine with other work can take its time over one example.
@@ -172,6 +173,31 @@ def test_oks_of_a_settled_component_can_be_skipped(history, run_of_oks):
     assert stepped == skipped
     later = [(replace(one, started_at=one.started_at + timedelta(days=1)), there) for one, there in history]
     assert run(later, stepped) == run(later, skipped)
+
+
+@properties
+@given(
+    histories(which=st.sampled_from(["ok", "ok", "timeout", "revoked", "rate_limited", "busy"]), longest=30),
+    st.lists(gaps, min_size=1, max_size=30),
+)
+def test_a_run_of_oks_in_one_step_is_that_run_one_by_one(history, run_of_oks):
+    """Also where old failures still count for how steady it is: what the simulation of many days rests on."""
+    stepped = run(history)
+    minute = (history[-1][0].started_at - at(0)) / timedelta(minutes=1) if history else 0.0
+    # One ok ends what was begun; if it was much, it takes more until oks change nothing but the time.
+    for _number in range(30):
+        if can_skip(stepped):
+            break
+        minute = round(minute + 5, 3)
+        stepped = take(stepped, seen(minute, "ok")).state
+    assert can_skip(stepped)
+    before = stepped
+    for gap in run_of_oks:
+        minute = round(minute + gap, 3)
+        found = take(stepped, seen(minute, "ok"))
+        assert not found.flipped and can_skip(found.state)
+        stepped = found.state
+    assert skip(before, len(run_of_oks), at(minute)) == stepped
 
 
 @properties

@@ -7,7 +7,6 @@ import platform
 import secrets
 import signal
 import threading
-import time
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -17,7 +16,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection, connections
 from tqdm import tqdm
 
-from health import checking, reports, schedule, ticking
+from health import checking, nightly, schedule, ticking, turns
 from health.management.base import FAILED, USAGE, LanyardCommand, worker
 from health.models import Component
 from health.observations import Observation
@@ -34,8 +33,9 @@ class Command(LanyardCommand):
   manage.py check_health --loop               for ever, as the worker of an installation: any number may run
   manage.py check_health --verify-rollup      whether each stored status is what follows from its parts
 
-A worker also does what is due by time: pauses, silence, incidents. On SIGTERM or Ctrl-C it ends after what
-is under way. It takes at most as many connections to PostgreSQL as --concurrency, and 20.
+A worker also does what is due by time: pauses, silence, incidents, and once a night --verify-rollup. On
+SIGTERM or Ctrl-C it ends after what is under way. It takes at most as many connections to PostgreSQL as
+--concurrency, and 26.
 
 Exit status: 0; 1 where something does not work, was left, or has drifted; 2 for wrong usage."""
 
@@ -105,6 +105,7 @@ Exit status: 0; 1 where something does not work, was left, or has drifted; 2 for
         made.run()
         bar.close()
         ticking.whole()
+        turns.whole()
         left = due_count(made)
         if as_json:
             self.stdout.write("]" if counts else "[]")
@@ -117,12 +118,7 @@ Exit status: 0; 1 where something does not work, was left, or has drifted; 2 for
             raise SystemExit(FAILED)
 
     def verify(self, as_json: bool) -> None:
-        found = reports.drift()
-        if found:
-            # Others write meanwhile: what has drifted is still so a moment later.
-            time.sleep(1)
-            ids = {row.pk for row in found}
-            found = [row for row in reports.drift() if row.pk in ids]
+        found = nightly.lasting_drift()
         if as_json:
             shown = [{"component": row.reference, "id": row.pk, "status": row.status} for row in found]
             self.stdout.write(json.dumps(shown, cls=DjangoJSONEncoder, ensure_ascii=False))
@@ -201,16 +197,27 @@ def ended_by_signals(stopping: threading.Event) -> Iterator[None]:
 
 @contextlib.contextmanager
 def bounded_connections(threads: int) -> Iterator[None]:
-    """Let the threads of this process take their connections to PostgreSQL from a pool of their number."""
+    """Let the threads of this process take their connections to PostgreSQL from a pool of their number.
+
+    That of the settings is for a web process: too small, threads whose providers hang would keep others from
+    the database.
+    """
     options = connection.settings_dict.get("OPTIONS", {})
-    if connection.vendor != "postgresql" or options.get("pool"):
+    if connection.vendor != "postgresql":
         yield
         return
-    connections.close_all()
-    options["pool"] = {"min_size": 1, "max_size": threads + 4, "timeout": 5}
+    before = options.get("pool")
+    _use_pool(options, {"min_size": 1, "max_size": threads + 4, "timeout": 5})
     try:
         yield
     finally:
-        connections.close_all()
-        connection.close_pool()  # type: ignore[attr-defined]  # PostgreSQL's
-        del options["pool"]
+        _use_pool(options, before)
+
+
+def _use_pool(options: dict[str, Any], pool: Any) -> None:
+    connections.close_all()
+    connection.close_pool()  # type: ignore[attr-defined]  # PostgreSQL's
+    if pool:
+        options["pool"] = pool
+    else:
+        options.pop("pool", None)
