@@ -13,12 +13,12 @@ import random
 import time
 from dataclasses import replace
 from datetime import timedelta
-from typing import cast
+from typing import NoReturn, cast
 
 from django.db import DatabaseError, models, transaction
 from django.utils import timezone
 
-from credentials import audit, egress, token_leases
+from credentials import audit, egress, token_leases, token_waits
 from credentials.answers import Reading, redacted
 from credentials.exchange import Call
 from credentials.models import AccessToken, Credential, Fingerprint, OAuthApp
@@ -58,6 +58,10 @@ def access_token(credential: Credential, *, refused: Fresh | None = None) -> str
         known = _usable(row, refused)
         if known.text and not _ends_soon(row):
             return known.text
+        if waits := token_waits.reading(row, credential):
+            if known.text:
+                return known.text
+            raise NoToken(waits)
         if held := token_leases.take(row):
             try:
                 return _exchange(credential, held)
@@ -73,14 +77,26 @@ def access_token(credential: Credential, *, refused: Fresh | None = None) -> str
         time.sleep(random.uniform(0.02, 0.1))  # noqa: S311 - keeps those who wait apart
 
 
+def tried(credential: Credential) -> Tokens | Reading:
+    """What the provider gives for secrets that are not stored yet, or why nothing. Nothing of it is kept."""
+    app = credential.app_in_use()
+    if credential.USES_OAUTH_APP and app is None:
+        return Reading("oauth_app_missing")
+    try:
+        call, _fingerprint = _call(credential, app)
+    except NoToken as error:
+        return error.reading
+    return _ask(credential, call)
+
+
 def keep(credential: Credential, found: Tokens) -> None:
-    """Store a token that came with a consent, for the credential whose secrets it has just become."""
+    """Store a token that came with secrets, from a consent or a try, for the credential that has them now."""
     if not credential.exchanges():
         return
     row = for_credential(credential)
     with transaction.atomic():
         AccessToken.objects.filter(pk=row.pk).update(
-            fence=models.F("fence") + 1, in_flight="", leased_until=None
+            fence=models.F("fence") + 1, in_flight="", leased_until=None, **token_waits.NONE
         )
         _note_end(credential, found)
         _fill(row, credential, found)
@@ -138,7 +154,7 @@ def _exchange(credential: Credential, held: Held) -> str:
         release(held)
         raise
     if isinstance(found, Reading):
-        return _failed(credential, current, held, found, interrupted)
+        _failed(current, app, held, found, interrupted)
     _store(current, held, found, tried)
     if wrong := current.read_owner(found):
         raise NoToken(wrong)
@@ -174,13 +190,14 @@ def _ask(credential: Credential, call: Call) -> Tokens | Reading:
 
 
 def _failed(
-    credential: Credential, current: Credential, held: Held, found: Reading, interrupted: bool
-) -> str:
-    """Give the lease back and say why there is no token; or use what somebody else stored meanwhile."""
+    current: Credential, app: OAuthApp | None, held: Held, found: Reading, interrupted: bool
+) -> NoReturn:
+    """Give the lease back, let others wait where it keeps failing, and say why there is no token."""
     # What may have reached the provider stays noted; so does what was lost, to be told again next time.
     uncertain = found.code in UNCERTAIN and found.facts.get("sent", True)
     keep = uncertain or interrupted
-    release(held, **({} if keep else {"in_flight": ""}))
+    waits = token_waits.after(held.row, current, app, found)
+    release(held, **waits, **({} if keep else {"in_flight": ""}))
     if found.code in ("revoked", "expired") and current.REFRESHES_WITH:
         if not _is_current(current):
             raise NoToken(Reading("superseded"))
@@ -223,7 +240,7 @@ def _store_once(credential: Credential, held: Held, found: Tokens, tried: str) -
         release(held, in_flight="")
         return
     _note_end(credential, found)
-    if not release(held, in_flight=""):
+    if not release(held, in_flight="", **token_waits.NONE):
         # Somebody else holds the lease by now. The refresh token is safe; the access token is theirs to get.
         return
     if credential.read_owner(found) is None:

@@ -34,6 +34,13 @@ class AccessToken(models.Model):
     # tells of an exchange that was cut off.
     in_flight = models.CharField(max_length=64, blank=True, editable=False)
 
+    # How often in a row an exchange failed, how the last one did, with which secrets, and until when nobody
+    # tries again (credentials.token_waits).
+    failures = models.PositiveSmallIntegerField(default=0, editable=False)
+    wait_until = models.DateTimeField(null=True, editable=False)
+    failed_code = models.CharField(max_length=64, blank=True, editable=False)
+    failed_with = models.CharField(max_length=64, blank=True, editable=False)
+
     class Meta:
         verbose_name = _("access token")
         verbose_name_plural = _("access tokens")
