@@ -7,12 +7,12 @@ from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 
 
-def _link(title: Any, icon: str, route: str, permission: str) -> dict[str, Any]:
+def _link(title: Any, icon: str, route: str, *permissions: str) -> dict[str, Any]:
     return {
         "title": title,
         "icon": icon,
         "link": reverse_lazy(route),
-        "permission": lambda request: request.user.has_perm(permission),
+        "permission": lambda request: request.user.has_perms(permissions),
     }
 
 
@@ -49,14 +49,23 @@ UNFOLD: dict[str, Any] = {
         "command_search": True,
         "navigation": [
             {
+                "items": [
+                    {
+                        **_link(
+                            _("Overview"),
+                            "dashboard",
+                            "home",
+                            *("credentials.view_credential", "health.view_component"),
+                        ),
+                        # Every address begins with that of the overview.
+                        "active": lambda request: request.path == "/",
+                    }
+                ]
+            },
+            {
                 "title": _("Access to accounts"),
                 "items": [
-                    _link(
-                        _("Credentials"),
-                        "key",
-                        "admin:credentials_credential_changelist",
-                        "credentials.view_credential",
-                    ),
+                    _link(_("Credentials"), "key", "credentials", "credentials.view_credential"),
                     _link(
                         _("OAuth apps"),
                         "apps",
@@ -64,11 +73,17 @@ UNFOLD: dict[str, Any] = {
                         "credentials.view_oauthapp",
                     ),
                     _link(_("Rate limits"), "speed", "rate_limits", "credentials.view_credential"),
+                    _link(_("Providers"), "hub", "providers", "credentials.view_credential"),
                 ],
             },
             {
                 "title": _("Health"),
                 "items": [
+                    {
+                        **_link(_("Health"), "ecg_heart", "health_board", "health.view_component"),
+                        # The back office has an address with this in its middle.
+                        "active": lambda request: request.path.startswith("/health/"),
+                    },
                     _link(
                         _("Components"),
                         "monitor_heart",
@@ -76,6 +91,12 @@ UNFOLD: dict[str, Any] = {
                         "health.view_component",
                     ),
                     _link(_("Flips"), "swap_vert", "admin:health_flip_changelist", "health.view_flip"),
+                    _link(
+                        _("Notification channels"),
+                        "notifications",
+                        "admin:credentials_channel_changelist",
+                        "credentials.view_channel",
+                    ),
                 ],
             },
             {

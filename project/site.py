@@ -9,6 +9,7 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
 from django.utils.decorators import method_decorator
+from django.utils.functional import SimpleLazyObject
 from unfold.sites import UnfoldAdminSite
 
 from credentials import audit
@@ -50,6 +51,10 @@ class LanyardSite(UnfoldAdminSite):
                 audit.record("set_password", request.user, fields=["password"])  # type: ignore[arg-type]
         return response
 
+    def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> Any:
+        """What hardly any page shows, though all ask for it: made when somebody looks at it."""
+        return SimpleLazyObject(lambda: super(LanyardSite, self).get_app_list(request, app_label))
+
     def get_urls(self) -> list[Any]:
         """Without the redirect to a row's own page: it asks for no right, and every row's page is here."""
         return [entry for entry in super().get_urls() if getattr(entry, "name", "") != "view_on_site"]
@@ -57,7 +62,7 @@ class LanyardSite(UnfoldAdminSite):
     def index(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponseRedirect:
-        """People start at the first list that they may see: the credentials, until there is an overview."""
+        """People start at the overview, or who may not see that at the first list that they may."""
         for group in self.get_sidebar_list(request):
             for item in group["items"]:
                 if item["has_permission"]:
