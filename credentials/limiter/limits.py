@@ -5,9 +5,11 @@ from typing import Protocol
 from uuid import UUID
 
 from django.conf import settings
+from django.db import InterfaceError, OperationalError, connections
 from django.utils import timezone
 
 from credentials.limiter import ring
+from credentials.limiter.outcomes import LimiterUnavailable
 from credentials.limiter.stores import begun, store
 
 # Added to each interval, for the way from the grant to the provider: milliseconds, but at most a tenth of the
@@ -39,13 +41,21 @@ def guard_of(interval: int) -> int:
 def settle(limit: Limited, known: int | None) -> None:
     """Make the store and this instance agree, where the store knows the revision `known`, on what the
     database holds. Raises DoesNotExist, LimiterUnavailable."""
-    limit.reload()
+    try:
+        limit.reload()
+    except (OperationalError, InterfaceError) as error:
+        database = connections["default"]
+        if not database.in_atomic_block:
+            database.close_if_unusable_or_obsolete()
+        raise LimiterUnavailable(f"the database: {type(error).__name__}") from None
     if known is not None and known == limit.revision:
         return  # only the instance was old
     if known is None:
         store().after_crash()
         store().create(limit.key, _first_state(limit))
     with store().locked(limit.key) as (state, now):
+        if state and known is None:
+            ring.renumber(state, now)
         # Not over what somebody else stored since.
         if state and (state.revision < limit.revision or state.revision == known):
             _apply(state, limit, now)

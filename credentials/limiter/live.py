@@ -9,6 +9,7 @@ from credentials.limiter.limits import Limited
 from credentials.limiter.outcomes import LimiterUnavailable
 from credentials.limiter.records import Holder, Minute, Reported
 from credentials.limiter.stores import begun, store
+from credentials.limiter.watching import provider_holds
 
 MINUTE = 60_000
 
@@ -46,11 +47,17 @@ def live(limits: Iterable[Limited], *, busiest: bool = True) -> dict[UUID, Live]
     if begun():
         for key, state, out, now, provider_held, reason in store().states(all_of_them):
             known[key] = _live(all_of_them[key], state, out, now, provider_held, reason, peaks.get(key))
-    for key, limit in all_of_them.items():
+    unused = all_of_them.keys() - known.keys()
+    # What was never used has no state, but its provider may be held off as a whole.
+    holds = provider_holds() if unused else {}
+    for key in unused:
+        limit = all_of_them[key]
+        hold = holds.get(limit.provider) if holds else None
+        left, reason = (hold.left, hold.reason) if hold else (0.0, "")
         bound = limit.max_concurrent_requests or 0
-        if key not in known:
-            under_way = 0 if bound else None
-            known[key] = Live(limit.allowed_requests, 0, bound, under_way, 0.0, "", peaks.get(key))
+        known[key] = Live(
+            limit.allowed_requests, 0, bound, 0 if bound else None, left, reason, peaks.get(key)
+        )
     return known
 
 

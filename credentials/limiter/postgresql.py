@@ -10,7 +10,7 @@ from uuid import UUID
 from credentials.limiter import ring
 from credentials.limiter.connections import execute, transaction
 from credentials.limiter.outcomes import Granted, Outcome, Place, Refused, Stale, Void
-from credentials.limiter.postgresql_schema import NOW, may_grant, place_time
+from credentials.limiter.postgresql_schema import NOW, is_known, may_grant, place_time
 from credentials.limiter.records import Asking, Holder, Minute, Reported
 
 COLUMNS = (
@@ -34,8 +34,7 @@ WITH taken AS (
 SELECT place, time, {NOW}, epoch, guard, NULL::bigint, NULL::bigint, NULL::text FROM taken WHERE hurry IS NOT
 NULL UNION ALL
 SELECT NULL, {place_time("s")}, {NOW}, epoch, guard,
-       CASE WHEN concurrency = 0 AND (durable OR EXISTS (SELECT FROM limiter_no_crash_since)) THEN revision
-       END, GREATEST(held_until,
+       CASE WHEN concurrency = 0 AND {is_known("s")} THEN revision END, GREATEST(held_until,
                 (SELECT h.held_until FROM limiter_provider_hold AS h WHERE h.provider = s.provider),
                 CASE WHEN NOT durable THEN (SELECT since + s."window" FROM limiter_no_crash_since) END),
        COALESCE((SELECT h.reason FROM limiter_provider_hold AS h
@@ -43,6 +42,10 @@ SELECT NULL, {place_time("s")}, {NOW}, epoch, guard,
   FROM limiter_state AS s WHERE key = $1 AND NOT EXISTS (SELECT FROM taken)
 """
 TAKE = "SELECT * FROM limiter_take($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+FREE = f"UPDATE limiter_lease SET expires = 0 WHERE expires > {NOW} AND key = $1 AND fence = $2"
+# Does not wait for the disk: where a crash of the server loses it, the lease expires.
+HURRY = "RETURNING set_config('synchronous_commit', 'off', true)"
+RELEASE = f"{FREE} AND slot = $3 {HURRY}"
 
 
 def take(asking: Asking, ahead: int, place: Place | None = None) -> Outcome:
@@ -137,13 +140,10 @@ def after_crash() -> None:
 
 def release(key: UUID, slot: int, fence: int) -> bool:
     """Free a lease; False where it is not that holder's any more."""
-    free = f"UPDATE limiter_lease SET expires = 0 WHERE expires > {NOW} AND key = $1 AND fence = $2"
-    # Does not wait for the disk: where a crash of the server loses it, the lease expires.
-    hurry = "RETURNING set_config('synchronous_commit', 'off', true)"
-    if execute(f"{free} AND slot = $3 {hurry}", (key, fence, slot)):
+    if execute(RELEASE, (key, fence, slot)):
         return True
     # It may have moved to another slot, when the bound was lowered.
-    return bool(execute(f"{free} {hurry}", (key, fence)))
+    return bool(execute(f"{FREE} {HURRY}", (key, fence)))
 
 
 def renew(key: UUID, fence: int, lasting: float) -> bool:

@@ -49,8 +49,10 @@ TABLES = (
         provider text PRIMARY KEY, held_until bigint NOT NULL, reason text NOT NULL
     )""",
     # Grants of short windows do not wait for the disk, so a crash of the server can lose the newest. It also
-    # empties an unlogged table: that this row is missing says that there was one. Then such a limit waits for
-    # a whole window from the moment the row is there again.
+    # empties an unlogged table: that this row is missing says that there was one. From the moment the row is
+    # there again such a limit waits for a whole window, and where concurrency is bounded for as long as a
+    # lease that was lost may last; longer leases wait for the disk. And its places are numbered anew: no
+    # number that was lost comes again, and places in the future that were lost are void.
     """CREATE UNLOGGED TABLE limiter_no_crash_since (
         id integer PRIMARY KEY CHECK (id = 1), since bigint NOT NULL
     )""",
@@ -84,14 +86,33 @@ def place_time(row: str = "") -> str:
     )
 
 
+# Microseconds: the longest lease that need not wait for the disk.
+LASTING = 30_000_000
+
+
+def after_crash(row: str, crash: str) -> str:
+    """Until when a row waits after a crash."""
+    return (
+        f"{crash}.since + CASE WHEN {row}.concurrency > 0"
+        f' THEN GREATEST({row}."window", {LASTING}) ELSE {row}."window" END'
+    )
+
+
+def is_known(row: str) -> str:
+    """Whether nothing of a row was lost, or it was renumbered since: `ring.renumber`."""
+    return (
+        f"({row}.durable OR EXISTS (SELECT FROM limiter_no_crash_since AS c WHERE c.since <= {row}.sequence))"
+    )
+
+
 def may_grant(row: str) -> str:
-    """Whether a row is neither held off, nor its provider, nor waits for the end of a window after a
-    crash."""
+    """Whether a row is neither held off, nor its provider, nor waits after a crash."""
     return (
         f"{row}.held_until <= {NOW}"
         f" AND NOT EXISTS (SELECT FROM limiter_provider_hold AS h"
         f" WHERE h.provider = {row}.provider AND h.held_until > {NOW})"
-        f' AND ({row}.durable OR (SELECT since FROM limiter_no_crash_since) + {row}."window" <= {NOW})'
+        f" AND ({row}.durable OR EXISTS (SELECT FROM limiter_no_crash_since AS c"
+        f" WHERE c.since <= {row}.sequence AND {after_crash(row, 'c')} <= {NOW}))"
     )
 
 
@@ -114,7 +135,7 @@ BEGIN
     known := s.revision;
     place_epoch := s.epoch;
     place_guard := s.guard;
-    IF NOT s.durable AND NOT EXISTS (SELECT FROM limiter_no_crash_since) THEN
+    IF NOT {is_known("s")} THEN
         known := NULL;
     END IF;
     IF known IS DISTINCT FROM p_revision THEN
@@ -127,7 +148,7 @@ BEGIN
         RETURN;
     END IF;
     -- Else the commit waits for the disk, as the database is set to.
-    IF NOT s.durable THEN
+    IF NOT s.durable AND p_lasting <= {LASTING} THEN
         PERFORM set_config('synchronous_commit', 'off', true);
     END IF;
     IF p_place IS NULL THEN
@@ -217,8 +238,8 @@ END $$""".replace(
     "{holds}",
     """SELECT s.held_until AS until, s.held_reason AS why UNION ALL
        SELECT p.held_until, p.reason FROM limiter_provider_hold AS p WHERE p.provider = s.provider UNION ALL
-       SELECT c.since + s."window", 'the database was restarted after a crash'
-         FROM limiter_no_crash_since AS c WHERE NOT s.durable""",
+       SELECT {after}, 'the database was restarted after a crash'
+         FROM limiter_no_crash_since AS c WHERE NOT s.durable""".replace("{after}", after_crash("s", "c")),
 )
 
 DROP = (
@@ -233,6 +254,12 @@ def install(_apps: Any, schema_editor: Any) -> None:
     if schema_editor.connection.vendor == "postgresql":
         for statement in (*TABLES, TAKE):
             schema_editor.execute(statement, params=None)
+
+
+def replace_take(_apps: Any, schema_editor: Any) -> None:
+    """Put the function of now in the place of that of an earlier version."""
+    if schema_editor.connection.vendor == "postgresql":
+        schema_editor.execute(TAKE, params=None)
 
 
 def remove(_apps: Any, schema_editor: Any) -> None:

@@ -123,6 +123,14 @@ def void(state: State, now: int) -> None:
     state.sequence = first_sequence(state.allowed, state.sequence) + oldest * state.size
 
 
+def renumber(state: State, now: int) -> None:
+    """Go on after a crash that may have lost the newest grants: no number comes again, as none is ahead of
+    the time in microseconds, and places in the future are void, for they may be somebody else's too."""
+    void(state, now)
+    newest = max(now, state.sequence)
+    state.sequence = first_sequence(state.allowed, newest) + state.sequence % state.allowed
+
+
 def used(state: State, now: int) -> int:
     """How many places of the window that ends now are taken, rounded up to whole cells; those of waiters
     too."""

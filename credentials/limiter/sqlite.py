@@ -34,8 +34,9 @@ def take(asking: Asking, ahead: int, place: Place | None = None) -> Outcome:
     if asking.key in _refused_last:
         with reading() as connection:
             row = connection.execute(LOOK, (asking.key.bytes,)).fetchone()
-            if refused := _refused(connection, asking, row, ahead, place):
-                return refused
+            if row and row[0] == asking.revision:
+                if refused := _refused(connection, asking, _state(row), row[13:], ahead, place):
+                    return refused
     outcome = write(partial(_take, asking, ahead, place), durable=asking.durable)
     if type(outcome) is Refused:
         _refused_last.add(asking.key)
@@ -47,9 +48,12 @@ def take(asking: Asking, ahead: int, place: Place | None = None) -> Outcome:
 def _take(asking: Asking, ahead: int, place: Place | None, connection: Connection) -> Outcome:
     key = asking.key.bytes
     row = connection.execute(LOOK, (key,)).fetchone()
-    if refused := _refused(connection, asking, row, ahead, place):
+    if row is None or row[0] != asking.revision:
+        return Stale(row and row[0])
+    state = _state(row)
+    if refused := _refused(connection, asking, state, row[13:], ahead, place):
         return refused
-    state, instant = _state(row), now()
+    instant = now()
     if place is None:
         time = ring.next_time(state, instant)
         number = ring.take(state, time)
@@ -75,13 +79,16 @@ def _take(asking: Asking, ahead: int, place: Place | None, connection: Connectio
 
 
 def _refused(
-    connection: Connection, asking: Asking, row: Any, ahead: int, place: Place | None
-) -> Refused | Place | Stale | Void | None:
+    connection: Connection,
+    asking: Asking,
+    state: ring.State,
+    of_provider: tuple[int | None, str | None],
+    ahead: int,
+    place: Place | None,
+) -> Refused | Place | Void | None:
     """Why no lease can be had now; None where it can."""
-    if row is None or row[0] != asking.revision:
-        return Stale(row and row[0])
-    state, instant = _state(row), now()
-    held, reason = max((state.held_until, state.held_reason), (row[13] or 0, row[14] or ""))
+    instant = now()
+    held, reason = max((state.held_until, state.held_reason), (of_provider[0] or 0, of_provider[1] or ""))
     if held > instant:
         return Refused("held_off", held - instant, reason)
     if place is not None:
@@ -107,7 +114,10 @@ def _refused(
 
 
 def _state(row: Any) -> ring.State:
-    values: tuple[Any, ...] = (*row[:10], unpacked(row[10]), unpacked(row[11]), unpacked(row[12]))
+    gone, older, cells = row[10:13]
+    # The first two are nearly always empty, and this is asked for each lease.
+    lists = (unpacked(gone) if gone else [], unpacked(older) if older else [], unpacked(cells))
+    values: tuple[Any, ...] = (*row[:10], *lists)
     return ring.State(*values)
 
 

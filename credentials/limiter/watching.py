@@ -9,7 +9,7 @@ from django.db import connections
 
 from credentials.limiter import counting, watching_postgresql, watching_sqlite
 from credentials.limiter.limits import Limited
-from credentials.limiter.records import Holder, Minute
+from credentials.limiter.records import Holder, Minute, Reported
 from credentials.limiter.stores import begun
 
 # So many limits at most are found by how much of them is used.
@@ -43,7 +43,7 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Over:
-    """Limits of which much is used. `more` says that there are more than `keys` holds."""
+    """Limits that were looked for. `more` says that there are more than `keys` holds."""
 
     keys: list[UUID]
     more: bool
@@ -98,10 +98,36 @@ def over(share: float) -> Over:
     return Over(keys[:MOST], len(keys) > MOST)
 
 
+def lower() -> Over:
+    """The limits that let more through than their providers said last, as `is_lower` has it. Raises
+    LimiterUnavailable."""
+    keys = _store().lower(MOST + 1) if begun() else []
+    return Over(keys[:MOST], len(keys) > MOST)
+
+
+def reported(limits: Iterable[Limited]) -> dict[UUID, Reported]:
+    """By key, what the providers of many limits said last. Raises LimiterUnavailable."""
+    rows = _store().reported([one.key for one in limits]) if begun() else []
+    return {key: Reported(*told) for key, *told in rows}
+
+
 def provider_holds() -> dict[str, Hold]:
     """The providers that are held off as a whole. Raises LimiterUnavailable."""
     held = _store().provider_holds() if begun() else []
     return {provider: Hold(left / 1e6, reason) for provider, left, reason in held}
+
+
+def of_providers(minutes: int) -> dict[str, tuple[int, int]]:
+    """By provider, what was granted and denied over the last minutes. Raises LimiterUnavailable."""
+    counting.flush()
+    rows = _store().of_providers(minutes) if begun() else []
+    return {provider: (granted, denied) for provider, granted, denied in rows}
+
+
+def reach() -> None:
+    """Ask the store for anything at all. Raises LimiterUnavailable where it does not answer."""
+    if begun():
+        _store().reach()
 
 
 def own_hold(limit: Limited) -> Hold | None:

@@ -60,12 +60,43 @@ def over(share: float, most: int) -> list[UUID]:
     return [key for (key,) in execute(OVER, (share, most))]
 
 
+def lower(most: int) -> list[UUID]:
+    """`is_lower` in SQL; the window holds the guard too."""
+    own = '((s."window" - s.guard) / 1000)'
+    sql = (
+        "SELECT q.key FROM limiter_quota AS q JOIN limiter_state AS s ON s.key = q.key"  # noqa: S608
+        f' WHERE q.allowed < s.allowed * ((COALESCE(q."interval", {own}) + {own} - 1) / {own}) LIMIT $1'
+    )
+    return [key for (key,) in execute(sql, (most,))]
+
+
+def reported(keys: Sequence[UUID]) -> list[tuple[Any, ...]]:
+    sql = (
+        f'SELECT key, allowed, "interval", remaining, {NOW} - noted FROM limiter_quota'  # noqa: S608
+        " WHERE key = ANY($1)"
+    )
+    return execute(sql, (list(keys),))
+
+
 def provider_holds() -> list[tuple[str, int, str]]:
     sql = (
         f"SELECT provider, held_until - {NOW}, reason FROM limiter_provider_hold"  # noqa: S608
         f" WHERE held_until > {NOW}"
     )
     return execute(sql, ())
+
+
+def of_providers(minutes: int) -> list[tuple[str, int, int]]:
+    sql = (
+        "SELECT s.provider, sum(u.grants)::bigint, sum(u.denials)::bigint"  # noqa: S608
+        " FROM limiter_usage AS u JOIN limiter_state AS s ON s.key = u.key"
+        f" WHERE u.minute > (SELECT {NOW} / 60000000 - $1) GROUP BY s.provider"
+    )
+    return execute(sql, (minutes,))
+
+
+def reach() -> None:
+    execute("SELECT EXISTS (SELECT FROM limiter_state)", ())
 
 
 def own_hold(key: UUID) -> tuple[int, str] | None:

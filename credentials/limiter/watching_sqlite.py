@@ -86,10 +86,42 @@ def _cell(cells: bytes, number: int) -> int:
     return time
 
 
+def lower(most: int) -> list[UUID]:
+    """`is_lower` in SQL; the window holds the guard too."""
+    own = '((s."window" - s.guard) / 1000)'
+    sql = (
+        "SELECT q.key FROM quota AS q JOIN state AS s ON s.key = q.key"  # noqa: S608 - names of our own
+        f' WHERE q.allowed < s.allowed * ((COALESCE(q."interval", {own}) + {own} - 1) / {own}) LIMIT ?'
+    )
+    with reading() as connection:
+        return [UUID(bytes=key) for (key,) in connection.execute(sql, (most,))]
+
+
+def reported(keys: Sequence[UUID]) -> list[tuple[Any, ...]]:
+    sql = 'SELECT allowed, "interval", remaining, ? - noted FROM quota WHERE key = ?'
+    with reading() as connection:
+        rows = [(key, connection.execute(sql, (calendar(), key.bytes)).fetchone()) for key in keys]
+    return [(key, *row) for key, row in rows if row]
+
+
 def provider_holds() -> list[tuple[str, int, str]]:
     sql = "SELECT provider, held_until - :now, reason FROM provider_hold WHERE held_until > :now"
     with reading() as connection:
         return connection.execute(sql, {"now": now()}).fetchall()
+
+
+def of_providers(minutes: int) -> list[tuple[str, int, int]]:
+    sql = (
+        "SELECT s.provider, sum(u.grants), sum(u.denials) FROM usage AS u JOIN state AS s ON s.key = u.key"
+        " WHERE u.minute > ? GROUP BY s.provider"
+    )
+    with reading() as connection:
+        return connection.execute(sql, (calendar() // MINUTE - minutes,)).fetchall()
+
+
+def reach() -> None:
+    with reading() as connection:
+        connection.execute("SELECT EXISTS (SELECT 1 FROM state)").fetchone()
 
 
 def own_hold(key: UUID) -> tuple[int, str] | None:

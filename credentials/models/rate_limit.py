@@ -262,9 +262,10 @@ class RateLimit(models.Model):
         """Note what the provider's headers say; `interval` in milliseconds. Raises LimiterUnavailable."""
         limiter.note_quota(self, allowed_requests, interval=interval, remaining=remaining)
 
-    def disagreement(self) -> Limit | None:
-        """What the provider says, where it is less than this limit lets through; else None."""
-        told = limiter.reported(self)
+    def disagreement(self, told: limiter.Reported | None = None) -> Limit | None:
+        """What the provider says, where it is less than this limit lets through; else None. `told` is what
+        was read already of what it says."""
+        told = told or limiter.reported(self)
         if told is None or not limiter.is_lower(
             allowed=self.allowed_requests,
             interval=self.interval,

@@ -96,6 +96,10 @@ def lifted():
 def test_a_provider_is_held_off_with_all_its_credentials(at_once):
     one, other, apart = make_limit(5, 1_000, at_once), make_limit(5, 1_000), make_limit(kind="sendgrid_key")
     limiter.hold_off_provider("stripe", seconds=60, reason="outage")
+    unused = make_limit().live()
+    assert (unused.held_reason, unused.used) == ("outage", 0)
+    assert unused.held_off == pytest.approx(60, abs=2)
+    assert apart.live().held_off == 0
     for limit in (one, other, make_limit()):
         denied = limit.try_acquire()
         assert (denied.reason, denied.detail) == ("held_off", "outage")

@@ -152,68 +152,6 @@ def test_a_server_that_was_started_again_is_not_noticed():
     assert limit.try_acquire().granted
 
 
-@pytest.fixture
-def crash_is_long_ago():
-    yield
-    with connection.cursor() as cursor:
-        cursor.execute("UPDATE limiter_no_crash_since SET since = 0")
-
-
-@pytest.mark.usefixtures("on_postgresql", "crash_is_long_ago")
-@pytest.mark.parametrize("at_once", [None, 5])
-def test_after_a_crash_short_windows_are_waited_for_and_long_ones_were_written_in_time(at_once):
-    """Grants in short windows do not wait for the disk; a crash empties the unlogged table."""
-    short, long = make_limit(5, 600, at_once), make_limit(5, 60_000, at_once)
-    taken(short, 1), taken(long, 1)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT relpersistence FROM pg_class WHERE relname = 'limiter_no_crash_since'",
-        )
-        assert cursor.fetchone() == ("u",)
-        cursor.execute("DELETE FROM limiter_no_crash_since")
-    denied = short.try_acquire()
-    assert denied.reason == "held_off" and 0.1 < denied.retry_after <= 0.62
-    assert long.try_acquire().granted
-    assert short.acquire(timeout=5).granted
-
-
-@pytest.mark.usefixtures("on_postgresql")
-@pytest.mark.parametrize(("interval", "setting"), [(1_000, "off"), (60_000, "on")])
-@pytest.mark.parametrize("at_once", [None, 5])
-def test_only_short_windows_do_not_wait_for_the_disk(interval, setting, at_once):
-    limit = make_limit(5, interval, at_once)
-    taken(limit, 1)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "CREATE TABLE seen (setting text);"
-            "CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS"
-            " $$ BEGIN INSERT INTO seen VALUES (current_setting('synchronous_commit')); RETURN NULL; END $$;"
-            "CREATE CONSTRAINT TRIGGER see AFTER UPDATE ON limiter_state"
-            " DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION see()"
-        )
-        try:
-            with synchronous(cursor):
-                taken(limit, 1)
-            cursor.execute("SELECT setting FROM seen")
-            assert cursor.fetchall() == [(setting,)]
-        finally:
-            cursor.execute("DROP TRIGGER see ON limiter_state; DROP FUNCTION see(); DROP TABLE seen")
-
-
-@contextmanager
-def synchronous(cursor):
-    """The tests' own server never waits for the disk: as a real one does, for the limiter's connections."""
-    cursor.execute("SELECT current_database()")
-    [name] = cursor.fetchone()
-    cursor.execute(f'ALTER DATABASE "{name}" SET synchronous_commit = on')
-    connections.pool.close()
-    try:
-        yield
-    finally:
-        cursor.execute(f'ALTER DATABASE "{name}" RESET synchronous_commit')
-        connections.pool.close()
-
-
 @pytest.mark.usefixtures("on_postgresql")
 def test_a_process_has_so_many_connections_and_no_more(monkeypatch):
     connections.pool.close()
