@@ -13,7 +13,7 @@ from credentials.forms import IntervalField
 from credentials.models import Credential, Limit, RateLimit
 from health import admin_base
 
-OVER = "over"
+OVER, LOWER = "over", "lower"
 
 
 class LimitsForm(forms.Form):
@@ -34,7 +34,11 @@ class LimitsForm(forms.Form):
         label=gettext_lazy("Use"),
         required=False,
         widget=admin_base.UnfoldAdminSelectWidget,
-        choices=[("", gettext_lazy("All")), (OVER, gettext_lazy("Over 80 %, or held off"))],
+        choices=[
+            ("", gettext_lazy("All")),
+            (OVER, gettext_lazy("Over 80 %, or held off")),
+            (LOWER, gettext_lazy("The provider allows less")),
+        ],
     )
 
     def __init__(self, *args: Any, **kwargs: Any):

@@ -10,8 +10,8 @@ from django.utils import formats, timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from credentials import kinds, limit_chart, limiter
-from credentials.limit_forms import OVER, LimitForm, LimitsForm
+from credentials import finding, kinds, limit_chart, limiter
+from credentials.limit_forms import LOWER, OVER, LimitForm, LimitsForm
 from credentials.limiter import Holder, LimiterUnavailable, Live, watching
 from credentials.models import Credential, Limit, RateLimit
 from health.observations import CODES
@@ -31,8 +31,8 @@ class Row:
     live: Live | None = None
     hour: watching.Total = field(default_factory=watching.Total)
     holders: list[Holder] = field(default_factory=list)
-    # The hold-off of its provider as a whole.
-    whole: watching.Hold | None = None
+    # What its provider says, where it is less.
+    lower: RateLimit | None = None
     # Where it is being changed.
     form: LimitForm | None = None
 
@@ -70,11 +70,8 @@ class Row:
 
     @property
     def held(self) -> "Held | None":
-        """Whatever lasts longer: of a provider's, the state of a limit that was never used does not know."""
-        seconds, why = (self.live.held_off, self.live.held_reason) if self.live else (0.0, "")
-        if self.whole and self.whole.left > seconds:
-            seconds, why = self.whole.left, self.whole.reason
-        return held(seconds, why)
+        """Its own or its provider's, whatever lasts longer."""
+        return held(self.live.held_off, self.live.held_reason) if self.live else None
 
 
 @dataclass(frozen=True)
@@ -138,8 +135,6 @@ def listed(form: LimitsForm, *, after: UUID | None = None, before: UUID | None =
     wanted = Q()
     if provider := form.said("provider"):
         wanted &= Q(provider=provider)
-    for word in form.said("q").casefold().split():
-        wanted &= Q(search__contains=word)
     if form.said("use") == OVER:
         try:
             over, providers = watching.over(SHARE), list(watching.provider_holds())
@@ -147,7 +142,14 @@ def listed(form: LimitsForm, *, after: UUID | None = None, before: UUID | None =
             found.more = over.more
         except LimiterUnavailable as error:
             found.trouble = _("%s Which are over 80 %% cannot be told: all are shown.") % error
-    _turn_to(found, credentials_with_limits().filter(wanted), after, before)
+    elif form.said("use") == LOWER:
+        try:
+            lower = watching.lower()
+            wanted &= Q(pk__in=lower.keys)
+            found.more = lower.more
+        except LimiterUnavailable as error:
+            found.trouble = _("%s Where a provider allows less cannot be told: all are shown.") % error
+    _turn_to(found, finding.find(credentials_with_limits().filter(wanted), form.said("q")), after, before)
     if not found.trouble:
         _add_use(found)
     return found
@@ -181,7 +183,7 @@ def _add_use(found: Listed) -> None:
     limits = [row.limit for row in found.rows]
     try:
         live = limiter.live(limits, busiest=False)
-        providers = watching.provider_holds()
+        told = watching.reported(limits)
         totals = watching.totals(limits, MINUTES_OF_HOUR)
         holders = watching.first_holders(
             [limit for limit in limits if limit.max_concurrent_requests], HOLDERS_IN_LIST
@@ -190,7 +192,10 @@ def _add_use(found: Listed) -> None:
         found.trouble = str(error)
         return
     for row in found.rows:
-        row.live, row.whole = live[row.credential.pk], providers.get(row.credential.provider)
+        row.live = live[row.credential.pk]
+        said = told.get(row.credential.pk)
+        lower = row.limit.disagreement(said) if said else None
+        row.lower = lower and RateLimit(**lower._asdict())
         row.hour = totals.get(row.credential.pk, row.hour)
         row.holders = holders.get(row.credential.pk, [])
 
@@ -226,7 +231,7 @@ def now(credential: Credential) -> dict[str, Any]:
         own, whole = watching.own_hold(limit), watching.provider_holds().get(limit.provider)
         holders = limit.holders()
         told = limiter.reported(limit)
-        lower = limit.disagreement() if told else None
+        lower = limit.disagreement(told) if told else None
     except LimiterUnavailable as error:
         return {**found, "trouble": str(error)}
     return {

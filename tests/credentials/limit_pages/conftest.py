@@ -35,7 +35,15 @@ def broken(monkeypatch):
         for name in ("states", "holders", "quota", "usage", "locked"):
             monkeypatch.setattr(store(), name, fail)
         for module in (watching_postgresql, watching_sqlite):
-            for name in ("totals", "stretches", "first_holders", "over", "provider_holds", "own_hold"):
+            for name in (
+                "totals",
+                "stretches",
+                "first_holders",
+                "over",
+                "lower",
+                "provider_holds",
+                "own_hold",
+            ):
                 monkeypatch.setattr(module, name, fail)
 
     return break_it

@@ -65,6 +65,24 @@ def test_the_list_is_narrowed_by_provider_words_and_use(viewer):
     assert names(viewer.get(LIST, {"use": "over"})) == ["Atreides spice", "Corrino spice"]
 
 
+def test_where_a_provider_allows_less_is_marked_and_can_be_found(viewer):
+    busy, right = named("Atreides", 100, 1_000), named("Corrino", 10, 60_000, 5)
+    named("Harkonnen", 100, 1_000), named("Ordos", 5, 100)
+    for limit in (busy, right):
+        limit.try_acquire()
+    busy.note_quota(25, interval=1_000)
+    right.note_quota(600, interval=3_600_000)
+    lower = [row.lower and row.lower.words for row in viewer.get(LIST).context["found"].rows]
+    assert lower == ["25 per second", None, None, None]
+    response = viewer.get(LIST, {"use": "lower"})
+    assert names(response) == ["Atreides"]
+    assert "The provider allows less</span> <small>25 per second</small>" in text_of(response)
+    right.note_quota(599, interval=3_600_000)
+    busy.note_quota(100)
+    assert names(viewer.get(LIST, {"use": "lower"})) == ["Corrino"]
+    assert "has said that it takes less" in text_of(viewer.get(LIST, {"use": "lower", "provider": "shopify"}))
+
+
 @pytest.mark.parametrize(
     "query",
     [

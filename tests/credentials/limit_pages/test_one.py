@@ -30,7 +30,7 @@ def test_the_page_of_a_limit_shows_use_holders_and_chart(viewer):
         "Nothing",
     ):
         assert (words in text) is (words != "Nothing"), words
-    assert f'href="/admin/credentials/credential/{limit.pk}/change/"' in text
+    assert f'href="/credentials/{limit.pk}/"' in text
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_a_limit_that_was_never_used_says_so(viewer):
 def test_the_credentials_page_leads_to_its_limit(admin_client):
     limit = named("Atreides", 4, 1_000)
     text = text_of(admin_client.get(limit.credential.get_absolute_url(), follow=True))
-    assert f'<a href="{page(limit)}">4 per second</a>' in text
+    assert f'href="{page(limit)}"' in text and "4 per second" in text
 
 
 def test_what_the_provider_says_can_be_adopted(operator, viewer):
