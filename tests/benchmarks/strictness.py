@@ -22,6 +22,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from json import loads
 from threading import Event
+from types import SimpleNamespace
 from typing import Any
 
 from tests.benchmarks.simulated import control, lift, simulator
@@ -121,12 +122,18 @@ def main() -> int:
     parser.add_argument("--processes", type=int, default=4)
     parser.add_argument("--seconds", type=float, default=6.0)
     options = parser.parse_args()
+    return 0 if both(**vars(options)) else 1
+
+
+def both(databases: str = "both", processes: int = 4, seconds: float = 6.0) -> bool:
+    """Show all scenes on each of the databases; returns whether all is as it should be."""
     good = True
-    for vendor in chosen(options.databases):
-        with Databases(vendor) as databases, simulator(3 * len(SLOW + FAST)) as provider:
+    for vendor in chosen(databases):
+        with Databases(vendor) as fresh, simulator(3 * len(SLOW + FAST)) as provider:
             lift(provider, "stripe")
-            good = run(vendor, databases.new(), provider, options) and good
-    return 0 if good else 1
+            options = SimpleNamespace(processes=processes, seconds=seconds)
+            good = run(vendor, fresh.new(), provider, options) and good
+    return good
 
 
 def run(vendor: str, url: str, provider: str, options: Any) -> bool:
