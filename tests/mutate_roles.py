@@ -1,12 +1,12 @@
 """Does the matrix of rights notice a right too many, one too few, and a guard that is gone?
 
-`python -m tests.mutate_roles` takes each right from each role, gives each role each right that it has not,
-and lets each guard of the pages say yes, one at a time, and runs the matrix of tests/project/test_roles.py.
-What no cell of it notices is a survivor. The exit status is 1 when there is one.
+`python -m tests.mutate_roles [word]` takes each right from each role, gives each role each right that it has
+not, and takes away each guard of the back office and of our own views, which it finds by itself, one at a
+time, and runs the matrix of tests/project/test_roles.py. What no cell of it notices is a survivor. The exit
+status is 1 when there is one. With a word only the changes that have it in their name.
 """
 
 import contextlib
-import importlib
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -45,6 +45,8 @@ def right(role: str, name: str, *, held: bool) -> Iterator[None]:
 
 @contextlib.contextmanager
 def swapped(owner: Any, name: str, value: Any) -> Iterator[None]:
+    from tests.view_guards import load_addresses
+
     own = vars(owner).get(name)
     setattr(owner, name, value)
     load_addresses()
@@ -58,16 +60,6 @@ def swapped(owner: Any, name: str, value: Any) -> Iterator[None]:
         load_addresses()
 
 
-def load_addresses() -> None:
-    """Addresses hold on to the views that they were made with."""
-    from django.urls import clear_url_caches
-
-    from project import urls
-
-    importlib.reload(urls)
-    clear_url_caches()
-
-
 def rights() -> Iterator[Mutant]:
     from project import roles
 
@@ -79,17 +71,14 @@ def rights() -> Iterator[Mutant]:
 
 
 def guards() -> Iterator[Mutant]:
+    from django.contrib import admin
     from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
     from django.contrib.auth.models import Group
 
-    from credentials.audit_admin import AuditEventAdmin
     from credentials.credential_admin import CredentialAdmin
-    from credentials.kind_admin import KindAdmin
-    from credentials.oauth_app_admin import OAuthAppAdmin
-    from health import admin as health_admin
-    from health import views
     from project import admin as people
     from project import roles, site
+    from tests.view_guards import OWN
 
     def yes(self: Any, request: Any, obj: Any = None) -> bool:
         return True
@@ -97,9 +86,11 @@ def guards() -> Iterator[Mutant]:
     def dates(self: Any, request: Any, obj: Any = None) -> tuple[str, ...]:
         return ("last_login", "date_joined", "rights_shown")
 
-    pages: tuple[Any, ...] = (
-        *(CredentialAdmin, KindAdmin, OAuthAppAdmin, AuditEventAdmin),
-        *(health_admin.ComponentAdmin, health_admin.FlipAdmin, people.UserAdmin, people.GroupAdmin),
+    # Every page of the back office that is ours, by the registry.
+    registered = {type(page) for page in admin.site._registry.values()}
+    pages = sorted(
+        (page for page in registered if page.__module__.partition(".")[0] in OWN),
+        key=lambda page: page.__name__,
     )
     verbs = ("view", "add", "change", "delete")
     changes: list[Any] = [(page, f"has_{verb}_permission", yes) for page in pages for verb in verbs]
@@ -114,30 +105,27 @@ def guards() -> Iterator[Mutant]:
         (people.UserAdmin, "user_change_password", DjangoUserAdmin.user_change_password),
         (site.LanyardSite, "has_permission", lambda self, request: True),
         (CredentialAdmin.restore, "allowed_permissions", ("view",)),
-        (views, "report", without(views.report, 'not request.user.has_perm("health.report_component")')),
     ]
     for owner, name, value in changes + special:
         called = f"{getattr(owner, '__name__', owner)}.{name}"
         yield called, partial(swapped, owner, name, value), COLUMNS
 
 
-def without(function: Any, condition: str) -> Any:
-    """A function whose condition never holds."""
-    import inspect
+def view_guards() -> Iterator[Mutant]:
+    from tests import view_guards
 
-    source = inspect.getsource(function)
-    if source.count(condition) != 1:
-        sys.exit(f"{function.__name__} has no {condition!r}")
-    names: dict[str, Any] = {}
-    exec(source.replace(condition, "False"), function.__globals__, names)  # our own source
-    return names[function.__name__]
+    for module, name, guard, without in view_guards.guards():
+        yield f"{module.__name__}.{name}: {guard}", partial(swapped, module, name, without), COLUMNS
 
 
 def main() -> int:
     if cell := noticed(COLUMNS):
         sys.exit(f"{cell} fails without any change")
     count, survivors = 0, []
-    for name, change, columns in (*rights(), *guards()):
+    word = sys.argv[1] if len(sys.argv) > 1 else ""
+    for name, change, columns in (*rights(), *guards(), *view_guards()):
+        if word not in name:
+            continue
         count += 1
         with change():
             cell = noticed(columns)
