@@ -10,7 +10,11 @@ class CredentialsConfig(AppConfig):
     def ready(self) -> None:
         from credentials import (
             checks,  # noqa: F401 - registers them
+            notifications,
             scheduled,
+            timeline,
         )
 
         scheduled.register()
+        notifications.register()
+        timeline.register()

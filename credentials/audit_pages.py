@@ -13,14 +13,15 @@ from django.utils import timezone
 
 from credentials import audit_trail
 from credentials.audit_trail import Entry, Place
-from credentials.models import Credential, OAuthApp
+from credentials.models import Channel, Credential, OAuthApp
 from health.models import Component
 
 # By type: its table, the page of one row, and the right to see that.
 PAGES: dict[str, tuple[type, str, str]] = {
     "credential": (Credential, "admin:credentials_credential_change", "credentials.view_credential"),
     "oauth_app": (OAuthApp, "admin:credentials_oauthapp_change", "credentials.view_oauthapp"),
-    "component": (Component, "admin:health_component_change", "health.view_component"),
+    "channel": (Channel, "admin:credentials_channel_change", "credentials.view_channel"),
+    "component": (Component, "health_component", "health.view_component"),
     "user": (User, "admin:auth_user_change", "auth.view_user"),
     "group": (Group, "admin:auth_group_change", "auth.view_group"),
 }

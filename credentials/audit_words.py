@@ -24,6 +24,7 @@ ACTS = {
     "lift": Act(gettext_lazy("Hold-off lifted"), gettext_lazy("lifted the hold-off of %(object)s")),
     "delete": Act(gettext_lazy("Deleted"), gettext_lazy("deleted %(object)s")),
     "restore": Act(gettext_lazy("Restored"), gettext_lazy("restored %(object)s")),
+    "notify": Act(gettext_lazy("Message sent"), gettext_lazy("sent a message to %(object)s")),
     "purge": Act(gettext_lazy("Removed for good"), gettext_lazy("removed %(object)s for good")),
     "set_password": Act(gettext_lazy("Password set"), gettext_lazy("set the password of %(object)s")),
     "sign_in": Act(gettext_lazy("Signed in"), gettext_lazy("signed in")),
@@ -40,6 +41,7 @@ ACTS = {
 TYPES = {
     "credential": gettext_lazy("Credential"),
     "oauth_app": gettext_lazy("OAuth app"),
+    "channel": gettext_lazy("Notification channel"),
     "component": gettext_lazy("Component"),
     "provider": gettext_lazy("Provider"),
     "user": gettext_lazy("User"),

@@ -19,13 +19,16 @@ import environ
 
 from project import dotenv
 
-SECRETS = ("SECRET_KEY", "FERNET_KEYS", "FINGERPRINT_KEY", "DATABASE_URL")
+SECRETS = ("SECRET_KEY", "FERNET_KEYS", "FINGERPRINT_KEY", "DATABASE_URL", "EMAIL_URL", "METRICS_TOKEN")
 LOOPBACK_HOSTS = ["127.0.0.1", "localhost", "[::1]"]
 TRUE, FALSE = ("1", "on", "true", "yes"), ("0", "off", "false", "no")
 HOST_NAME = re.compile(r"\*|\.?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?|\[[0-9A-Fa-f:.]+\]")
 SIMULATOR = re.compile(
     r"(http://)(127\.0\.0\.1|localhost|\[::1\])((?::[1-9]\d{0,4})?(?:/[\w.~-]+)*)/?", re.ASCII
 )
+BASE_URL = re.compile(r"https?://[A-Za-z0-9._-]+(:[1-9]\d{0,4})?(/[\w.~-]+)*", re.ASCII)
+PLAIN_HOST = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]", re.ASCII)
+MAIL_SCHEMES = ("smtp", "smtps", "smtp+tls", "smtp+ssl")
 LOOPBACK = re.compile(r"(.+\.)?localhost|127(\.\d+){3}|\[::1\]", re.IGNORECASE)
 HOW_TO_MAKE_A_KEY = (
     "Make one with: python3 -c 'import secrets; print(secrets.token_urlsafe(48))'. "
@@ -166,6 +169,53 @@ class Environment:
             self.wrong(f"TIME_ZONE: {name!r} is not a time zone. Write one such as UTC or Europe/Berlin.")
             return "UTC"
         return name
+
+    def token(self, name: str) -> str:
+        """Returns what others must know to be let in; empty for none."""
+        text = self.text(name)
+        if text and (len(text) < 24 or not (text.isascii() and text.isprintable()) or is_periodic(text)):
+            self.wrong(
+                f"{name} can be guessed, or holds odd characters: at least 24 are needed. {HOW_TO_MAKE_A_KEY}"
+            )
+            return ""
+        return text
+
+    def base_url(self, name: str) -> str:
+        """Returns the address under which people reach Lanyard, without a slash at the end; empty: none."""
+        text = self.text(name).rstrip("/")
+        if text and not BASE_URL.fullmatch(text):
+            self.wrong(f"{name} is not an address. Write one such as https://lanyard.example.com.")
+            return ""
+        return text
+
+    def plain_hosts(self, name: str) -> list[str]:
+        """Returns names of hosts, in small letters: each is one host, none stands for several."""
+        hosts = [host.lower() for host in split(self.text(name))]
+        for host in hosts:
+            if not PLAIN_HOST.fullmatch(host):
+                self.wrong(
+                    f"{name}: {host!r} is not the full name of a host, such as hooks.slack.com. "
+                    "Leave out https://, the port, paths and stars."
+                )
+        return hosts
+
+    def mail(self, name: str) -> dict[str, Any]:
+        """Returns Django's settings of the mail server; none where no server is given."""
+        url = self.text(name)
+        if not url:
+            return {}
+        try:
+            if url.partition("://")[0].lower() not in MAIL_SCHEMES or not urlsplit(url).hostname:
+                raise ValueError
+            config: dict[str, Any] = environ.Env.email_url_config(url)
+        except (ValueError, KeyError):  # its text may hold the password
+            self.wrong(
+                f"{name} is not smtp+tls://USER:PASSWORD@HOST:PORT, smtp+ssl://... or smtp://HOST:PORT. "
+                "Write % codes for special characters of the password."
+            )
+            return {}
+        by_security = 465 if config.get("EMAIL_USE_SSL") else 587 if config.get("EMAIL_USE_TLS") else 25
+        return config | {"EMAIL_PORT": config.get("EMAIL_PORT") or by_security}
 
     def database(self, base_dir: Path) -> dict[str, Any]:
         """Returns Django's settings of the database. A PostgreSQL socket may stand in ?host=DIR or,

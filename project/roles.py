@@ -19,6 +19,7 @@ SEE = (
     "health.view_flip",
 )
 OPERATE = (
+    "credentials.view_channel",
     "credentials.add_credential",
     "credentials.change_credential",
     "health.add_component",
@@ -31,6 +32,9 @@ ADMINISTER = (
     "credentials.add_oauthapp",
     "credentials.change_oauthapp",
     "credentials.delete_oauthapp",
+    "credentials.add_channel",
+    "credentials.change_channel",
+    "credentials.delete_channel",
     "health.delete_component",
     "auth.view_user",
     "auth.add_user",

@@ -21,6 +21,10 @@ env.must_differ(SECRET_KEY, FERNET_KEYS, FINGERPRINT_KEY)
 ALLOWED_HOSTS = env.hosts(debug=DEBUG, https=HTTPS)
 PROVIDER_SIMULATOR_URL = env.provider_simulator(ALLOWED_HOSTS)
 TIME_ZONE = env.time_zone()
+METRICS_TOKEN = env.token("METRICS_TOKEN")
+LANYARD_URL = env.base_url("LANYARD_URL")
+NOTIFICATION_HOSTS = env.plain_hosts("NOTIFICATION_HOSTS")
+mail = env.mail("EMAIL_URL")
 database = env.database(BASE_DIR)
 env.exit_on_mistakes()
 
@@ -46,6 +50,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "project.middleware.answer_watchers",
     "csp.middleware.CSPMiddleware",
     "project.middleware.refuse_unreadable",  # before anything that looks at the path
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -108,6 +113,17 @@ else:
 
 DATABASES = {"default": database}
 
+# --- Mail
+
+# Whether there is a server to hand mail to. Without one nothing is sent, and the pages say so.
+MAIL_SERVER = bool(mail)
+EMAIL_BACKEND = mail.get("EMAIL_BACKEND", "django.core.mail.backends.dummy.EmailBackend")
+EMAIL_HOST, EMAIL_PORT = mail.get("EMAIL_HOST", ""), mail.get("EMAIL_PORT", 25)
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = mail.get("EMAIL_HOST_USER", ""), mail.get("EMAIL_HOST_PASSWORD", "")
+EMAIL_USE_TLS, EMAIL_USE_SSL = mail.get("EMAIL_USE_TLS", False), mail.get("EMAIL_USE_SSL", False)
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.text("EMAIL_FROM") or "lanyard@localhost"
+
 # --- Signing in, sessions and cookies
 
 AUTH_PASSWORD_VALIDATORS: list[dict[str, Any]] = [
@@ -143,6 +159,9 @@ if HTTPS:
     CSRF_TRUSTED_ORIGINS = [
         f"https://*{host}" if host.startswith(".") else f"https://{host}" for host in ALLOWED_HOSTS
     ]
+
+# Those who watch ask past the proxy.
+SECURE_REDIRECT_EXEMPT = [r"^(livez|readyz|metrics)$"]
 
 # --- Headers and requests
 

@@ -20,7 +20,7 @@ USER_AGENT = "Lanyard/0.1.0"
 HEADERS = frozenset(
     "accept accept-language authorization content-type idempotency-key if-match if-modified-since"
     " if-none-match on-behalf-of prefer soapaction stripe-account stripe-version x-github-api-version"
-    " x-request-id x-shopify-access-token".split()
+    " webhook-id webhook-signature webhook-timestamp x-request-id x-shopify-access-token".split()
 )
 _OURS = frozenset({"host", "user-agent", "accept-encoding", "content-length", "connection"})
 
