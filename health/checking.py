@@ -271,7 +271,7 @@ class Worker:
     # --- writing --------------------------------------------------------------------------------------------
 
     def _write(self, whole: bool = False) -> None:
-        """Write what was seen, when there is enough of it, it has waited long enough or no more is to come."""
+        """Write what was seen, if there is enough of it, it waited long enough, or no more is to come."""
         if not self.gathered:
             return
         waited = time.monotonic() - self.gathered_at

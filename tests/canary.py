@@ -38,7 +38,18 @@ def make_plain(prefix: str = "") -> str:
 def find(canary: str, blob: bytes | str) -> list[str]:
     """The names of the encodings in which the canary, or its first or last third, stands in the blob."""
     data = blob.encode("utf-8", "surrogatepass") if isinstance(blob, str) else bytes(blob)
-    return sorted({name for layer in _layers(data, "", 0) for name in _found(canary, *layer)})
+    layers = list(_layers(data, "", 0))
+    if not _anywhere([canary], layers):
+        return []
+    return sorted({name for layer in layers for name in _found(canary, *layer)})
+
+
+def _anywhere(canaries: list[str], layers: list[tuple[str, bytes, bytes]]) -> list[str]:
+    """Those of the canaries that may stand in any of the layers, and all that do: each pattern is looked for
+    in all of them at once, which takes a fraction of the time."""
+    data = b"\0".join(layer[1] for layer in layers)
+    lower = b"\0".join(layer[2] for layer in layers)
+    return [canary for canary in canaries if any(_found(canary, "", data, lower))]
 
 
 def _found(canary: str, path: str, data: bytes, lower: bytes) -> Iterator[str]:
@@ -50,7 +61,7 @@ def _found(canary: str, path: str, data: bytes, lower: bytes) -> Iterator[str]:
 def _layers(data: bytes, path: str, depth: int) -> Iterator[tuple[str, bytes, bytes]]:
     """The data as they are, and what can be unpacked from them, as (how, data, the same in lower case)."""
     yield path, data, data.lower()
-    if depth < DEEPEST:
+    if depth < DEEPEST and len(data) > SHORTEST:
         for name, inner in _unpacked(data):
             yield from _layers(inner, f"{path}{name}: ", depth + 1)
 
@@ -173,8 +184,10 @@ def _copies() -> Iterator[tuple[str, bytes]]:
 
 def leaks(canaries: Iterable[str], places: Iterable[tuple[str, bytes]]) -> list[str]:
     """Where any of the canaries was found: "place: encoding"."""
-    canaries, found = list(canaries), set()
+    places_of: dict[bytes, list[str]] = {}
     for place, blob in places:
-        for layer in _layers(blob, "", 0):
-            found |= {f"{place}: {name}" for canary in canaries for name in _found(canary, *layer)}
-    return sorted(found)
+        places_of.setdefault(blob, []).append(place)
+    layers = [(blob, layer) for blob in places_of for layer in _layers(blob, "", 0)]
+    leaked = _anywhere(list(set(canaries)), [layer for _blob, layer in layers])
+    found = {(blob, name) for blob, layer in layers for canary in leaked for name in _found(canary, *layer)}
+    return sorted({f"{place}: {name}" for blob, name in found for place in places_of[blob]})

@@ -159,7 +159,7 @@ class Connection(socketserver.StreamRequestHandler):
             )
         elif answer.behaviour == "drip":
             self.wfile.write(head + b"Content-Length: 86400\r\n\r\n")
-            while not stopping.wait(1):
+            while not stopping.wait(self.server.drip_every):
                 self.wfile.write(b" ")
         elif answer.behaviour == "endless":
             self.wfile.write(head + b'Transfer-Encoding: chunked\r\n\r\n3\r\n{"a\r\n')
@@ -181,6 +181,8 @@ class Simulator(socketserver.ThreadingTCPServer):
         self.open: set[socket.socket] = set()
         self.router = Router(PROVIDERS)
         self.count, self.redirects = count, redirects
+        # Seconds between two bytes of an answer that drips.
+        self.drip_every = 1.0
         self.bugs: list[str] = []
         self.dated = (0, "")
         self.world = World()

@@ -1,16 +1,21 @@
 """Who and what the matrix of rights is tried with, and the whole state of the database to compare."""
 
+from copy import deepcopy
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
 from django.contrib.auth.models import Group, Permission, User
 from django.db import connection
-from django.test import Client
+from django.test import Client, override_settings
+from django.utils import timezone
 
-from credentials.models import AuditEvent
-from health import reports
-from health.models import Component, Flip
+from credentials.models import AuditEvent, Delivery
+from health import pausing, reports
+from health.models import Component, Flip, Note
+from project.models import SavedView
 from project.roles import ROLES
+from tests.credentials.notifications.cast import HOST, make_channel
 from tests.factories import make_credential, make_oauth_app
 
 PASSWORD = "only-for-tests-0123456789"
@@ -39,31 +44,55 @@ def client_of(user: User | None) -> Client:
     return client
 
 
-def make_cast(role: str) -> SimpleNamespace:
-    """One of everything, and somebody of a role at the keyboard: `me`, `client`."""
+def make_cast(role: str, world: SimpleNamespace | None = None) -> SimpleNamespace:
+    """One of everything, and somebody of a role at the keyboard: `me`, `client`. A world that was made before
+    is left as it is."""
+    world = world or make_world()
     me = person(role)
+    rows = {name: deepcopy(row) for name, row in vars(world).items() if name != "root"}
+    # The session lies in the database.
+    root = Client()
+    root.cookies = deepcopy(world.root.cookies)
+    # The limiter knows what it saw of a limit beyond this transaction: this one is nobody else's.
+    credential = make_credential("stripe_key", name="Before")
+    view = me and SavedView.objects.create(user=me, page="credentials", name="Mine", query="kind=a")
+    return SimpleNamespace(me=me, client=client_of(me), root=root, credential=credential, view=view, **rows)
+
+
+def make_world() -> SimpleNamespace:
+    """One of everything, with `root`, the client of a superuser, and nobody at the keyboard."""
     target = Component.objects.create(kind="target", name="orders-db")
     sync = Component.objects.create(kind="sync", name="orders")
     reports.report(target, "customer_intervention", actor="cli:cast@host", code="disk_full")
+    consumer = Component.objects.create(kind="consumer", name="orders consumer")
+    until = timezone.now() + timedelta(hours=1)
+    pausing.override(consumer, "healthy", reason="Known.", actor="cli:cast@host", until=until)
+    pausing.pause(consumer, reason="Maintenance.", actor="cli:cast@host")
+    Note.objects.write(consumer, "Ask Anna.", actor="cli:cast@host")
     deleted = make_credential("stripe_key", name="Deleted")
     deleted.delete()
     shift, vault = Group.objects.create(name="night shift"), Group.objects.create(name="vault")
     shift.permissions.set(rights("view_component"))
     vault.permissions.set(rights("reveal_credential"))
+    flip = Flip.objects.get(component=target)
+    channel = make_channel("email", name="Before")
+    with override_settings(NOTIFICATION_HOSTS=[HOST]):
+        slack = make_channel("slack")
     return SimpleNamespace(
-        me=me,
-        client=client_of(me),
         root=client_of(User.objects.create_superuser("root")),
         boss=User.objects.create_superuser("boss"),
         other=person("viewer", "other"),
-        credential=make_credential("stripe_key", name="Before"),
         shop=make_credential("shopify_oauth2", shop_url="before.myshopify.com"),
         app=make_oauth_app(name="Before"),
         connected=make_credential("hubspot_oauth2", oauth_app=make_oauth_app("hubspot", name="Of its own")),
         deleted=deleted,
         sync=sync,
         target=target,
-        flip=Flip.objects.get(component=target),
+        consumer=consumer,
+        flip=flip,
+        channel=channel,
+        slack=slack,
+        delivery=Delivery.objects.create(channel=channel, flip=flip, stage="began", state="sent"),
         event=AuditEvent.objects.order_by("time", "pk").first(),
         shift=shift,
         vault=vault,

@@ -11,6 +11,7 @@ from django.contrib import admin
 from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
 from django.core.management import call_command, get_commands
+from django.db import transaction
 from django.test import Client, RequestFactory
 from django.urls import URLPattern, get_resolver, reverse
 
@@ -19,8 +20,9 @@ from credentials.models import AuditEvent, Credential
 from health.management.base import actor
 from health.models import Flip
 from project import roles
+from tests.conftest import act_as_tests
 from tests.project.role_acts import ACTS
-from tests.project.role_cast import difference, make_cast, state
+from tests.project.role_cast import difference, make_cast, make_world, state
 from tests.project.role_commands import RUNS
 from tests.project.role_matrix import (
     ACTIONS,
@@ -79,18 +81,27 @@ def addresses(page, cast):
         }
         return [f"{reverse('admin:autocomplete')}?{asked[page.split()[1]]}"]
     names = routes()[page]
-    if page in ("rate_limits", "oauth_refused"):
+    if page in ("home", "credentials", "health_board", "rate_limits", "oauth_refused"):
         return [reverse(page)]
+    if page == "providers":
+        return [reverse(page)]
+    if page == "provider":
+        return [reverse(page, args=["shopify"])]
     if page == "connect_new":
         return [reverse(page, args=["shopify_oauth2"])]
-    if page == "rate_limit":
+    if page == "deliveries":
+        return [reverse(page, args=[cast.channel.pk])]
+    if page in ("rate_limit", "credential", "replace_secret"):
         return [reverse(page, args=[cast.credential.pk])]
+    if page in ("health_component", "health_act"):
+        return [reverse(page, args=[cast.sync.pk, *(["report"] if page == "health_act" else [])])]
     if page == "old_address":
         return ["/" + name.replace("<path:object_id>", str(cast.credential.pk)) for name in names]
     if not page.endswith(("_change", "_history", "_delete", "_report")) or page == "password_change":
         return [reverse(f"admin:{name}") for name in names]
     rows = {"component": cast.sync, "oauthapp": cast.app, "user": cast.other, "group": cast.shift}
-    rows |= {"credential": cast.credential, "auditevent": cast.event, "flip": cast.flip}
+    rows |= {"channel": cast.channel, "credential": cast.credential}
+    rows |= {"auditevent": cast.event, "flip": cast.flip}
     # The page of a kind, asked for a row of that kind.
     rows |= {type(row)._meta.model_name: row for row in (cast.credential, cast.shop)}
     return [
@@ -100,9 +111,18 @@ def addresses(page, cast):
     ]
 
 
+@pytest.fixture(scope="module")
+def world(django_db_setup, django_db_blocker):
+    """Made once: each test works in a savepoint of this transaction, and is rolled back to here."""
+    with pytest.MonkeyPatch.context() as patch, django_db_blocker.unblock(), transaction.atomic():
+        act_as_tests(patch)
+        yield make_world()
+        transaction.set_rollback(True)
+
+
 @pytest.fixture
-def cast(request):
-    return make_cast(request.getfixturevalue("role"))
+def cast(world, request):
+    return make_cast(request.getfixturevalue("role"), world)
 
 
 def refused_at_the_door(response):
@@ -169,9 +189,9 @@ def test_the_migration_gave_each_role_its_rights(role):
 # --- commands: whoever may run them is not asked for a role, and is written down
 
 
-def run_command(name, monkeypatch):
+def run_command(name, world, monkeypatch):
     """Run it; returns the new events, the new flips, and the tables that differ."""
-    cast = make_cast("anonymous")
+    cast = make_cast("anonymous", world)
     cast.patch = monkeypatch
     arguments = RUNS[name](cast)
     call_command("verify_audit", stdout=io.StringIO())  # the events so far are in the chain
@@ -184,16 +204,16 @@ def run_command(name, monkeypatch):
 
 
 @pytest.mark.parametrize("command", [name for name, changes in COMMANDS.items() if changes])
-def test_a_command_that_changes_something_is_recorded_by_name(monkeypatch, command):
-    events, flips, changed = run_command(command, monkeypatch)
+def test_a_command_that_changes_something_is_recorded_by_name(world, monkeypatch, command):
+    events, flips, changed = run_command(command, world, monkeypatch)
     assert changed
     found = {one.actor for one in (events or flips)}
     assert found == {actor()} and actor().startswith("cli:")
 
 
 @pytest.mark.parametrize("command", [name for name, changes in COMMANDS.items() if not changes])
-def test_a_command_that_shows_something_changes_nothing(monkeypatch, command):
-    assert run_command(command, monkeypatch) == ([], [], [])
+def test_a_command_that_shows_something_changes_nothing(world, monkeypatch, command):
+    assert run_command(command, world, monkeypatch) == ([], [], [])
 
 
 # --- the tables are whole
@@ -201,7 +221,8 @@ def test_a_command_that_shows_something_changes_nothing(monkeypatch, command):
 
 @pytest.mark.parametrize("route", OPEN)
 def test_an_open_route_shows_nothing_of_the_database(route):
-    addresses = {"home": reverse("home"), "catch_all": "/admin/nothing/of/this/name/"}
+    addresses = {"catch_all": "/admin/nothing/of/this/name/"}
+    addresses |= {name: f"/{name}" for name in ("livez", "readyz", "metrics")}
     addresses["oauth_callback"] = reverse("oauth_callback", args=["hubspot"])
     address = addresses.get(route) or reverse(f"admin:{route}")
     assert Client().get(address).status_code == OPEN[route]

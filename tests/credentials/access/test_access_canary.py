@@ -18,7 +18,7 @@ from credentials import egress, exchange, probes, tokens
 from credentials.app_documents import import_app
 from credentials.exchange import Call
 from credentials.kinds import KINDS
-from credentials.models import AccessToken, Credential, OAuthApp
+from credentials.models import AccessToken, Credential, Limit, OAuthApp
 from credentials.models.access import Tokens
 from credentials.sealing import secret_fields
 from credentials.sessions import SignInFailed
@@ -103,15 +103,22 @@ def planted(echo):
                 app.client_secret = canary.make_plain()
                 app.save()
                 echo.secrets.append(app.client_secret.use(app.destination()))
-        return Credential.objects.get(pk=make_credential(kind, **secrets).pk)
+        credential = make_credential(kind, **secrets)
+        # Nothing waits for its turn.
+        credential.set_limit(Limit(1_000, 1_000, None))
+        return Credential.objects.get(pk=credential.pk)
 
     return plant
 
 
 def assert_hidden(secrets, text):
     assert secrets
-    found = {line[:3000] for secret in secrets for line in text.splitlines() if canary.find(secret, line)}
-    assert found == set()
+    leaked = canary.leaks(secrets, [("text", canary.as_bytes(text))])
+    # Where, for whoever reads it.
+    lines = {
+        line[:3000] for line in text.splitlines() if leaked and any(canary.find(s, line) for s in secrets)
+    }
+    assert (leaked, lines) == ([], set())
 
 
 def shown_by(error):

@@ -16,9 +16,10 @@ ALL = list(failures.failures())
 
 
 @pytest.fixture
-def soon():
-    """A call may take a second."""
-    before = failures.shorten(1.0)
+def soon(simulator, monkeypatch):
+    """A call may take a quarter of a second, in which several bytes drip."""
+    monkeypatch.setattr(simulator, "drip_every", 0.05)
+    before = failures.shorten(0.25)
     yield
     failures.lengthen(before)
 

@@ -186,7 +186,8 @@ def test_wrong_usage_is_said_in_one_line(stored, arguments, said):
     assert (caught.value.returncode, str(caught.value)) == (2, said)
 
 
-def test_the_roll_up_is_compared_with_its_parts(stored):
+def test_the_roll_up_is_compared_with_its_parts(stored, monkeypatch):
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
     key = stored("stripe_key")
     assert check("--verify-rollup").splitlines()[-1] == "compared 1, drifted 0"
     Component.objects.filter(pk=key.component_id).update(status="sequin_intervention")
