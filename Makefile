@@ -48,17 +48,20 @@ check: .venv/.dev-ok ## Check style, types, imports, migrations and deployment s
 	@echo manage.py check --deploy
 	@$(CHECK_ENV) $(PY) manage.py check --deploy --fail-level WARNING
 
-bench: .venv/.dev-ok ## Measure imports, pages, sessions and rate limits beside ceilings and peers (ROWS=10000)
+bench: .venv/.dev-ok ## Measure imports, pages, sessions, checks and rate limits beside ceilings and peers (ROWS=10000)
 	@$(PY) -m tests.benchmarks.import_rate $(ROWS) both
 	@$(PY) -m tests.benchmarks.list_pages --rows 10 1000 $(ROWS)
 	@$(PY) -m tests.benchmarks.session_rate
+	@$(PY) -m tests.benchmarks.check_rate both --rows $(if $(FULL),$(ROWS),1000)
+	@$(PY) -m tests.benchmarks.check_rate both --rows $(if $(FULL),$(ROWS),1000) --at stripe
+	@$(PY) -m tests.benchmarks.thirty_days $(if $(FULL),,--components 2000 --revocations 40)
 	@$(PY) -m tests.benchmarks.limiter $(if $(PEERS),--peers $(PEERS))
-	@$(PY) -m tests.benchmarks.strictness
 
-faults: .venv/.dev-ok ## Kill imports, token refreshes and who holds leases, and prove what is left (FULL=1 for all)
+faults: .venv/.dev-ok ## Kill imports, refreshes, workers and who holds leases, and prove what is left (FULL=1 for all)
 	@$(PY) -m tests.faults.import_kill $(if $(FULL),100000 20,2000 4) both
 	@$(PY) -m tests.faults.refresh $(if $(FULL),1000 20,100 5) both
 	@$(PY) -m tests.faults.limiter both --seconds $(if $(FULL),60,15)
+	@$(PY) -m tests.faults.workers both $(if $(FULL),--seconds 330 --interval 60)
 
 lock: .uv/bin/uv ## Write requirements.txt and requirements-dev.txt anew (ARGS=--upgrade for newer versions)
 	.uv/bin/uv pip compile --quiet --universal --generate-hashes --custom-compile-command "make lock" \

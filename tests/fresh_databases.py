@@ -59,6 +59,16 @@ class Databases:
         return url
 
 
+def wait_for_the_disk(url: str) -> None:
+    """Let the server of a URL keep what is committed whatever happens, as servers do by default."""
+    import psycopg
+
+    with psycopg.connect(url, autocommit=True) as connection:
+        for name in ("fsync", "synchronous_commit", "full_page_writes"):
+            connection.execute(f"ALTER SYSTEM SET {name} = on")
+        connection.execute("SELECT pg_reload_conf()")
+
+
 def chosen(word: str) -> tuple[str, ...]:
     """The vendors that "sqlite", "postgresql" or "both" names. Ends the process at any other word."""
     if word == "both":

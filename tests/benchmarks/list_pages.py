@@ -96,9 +96,11 @@ def _words(times: tuple[float, float]) -> str:
 class Child:
     """A process that answers pages of one of the two admins."""
 
+    MODULE = "tests.benchmarks.list_child"
+
     def __init__(self, url: str, settings: str):
         self.process: Any = subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-m", "tests.benchmarks.list_child", "answer"],
+            [sys.executable, "-W", "ignore", "-m", self.MODULE, "answer"],
             cwd=ROOT,
             env={**environment(url), "DJANGO_SETTINGS_MODULE": settings},
             stdin=subprocess.PIPE,

@@ -25,11 +25,18 @@ simulator.serve_forever()
 @contextmanager
 def simulator(count: int = 1) -> Iterator[str]:
     """The address of a simulator with so many accounts of each kind."""
+    with served(count) as (url, _pid):
+        yield url
+
+
+@contextmanager
+def served(count: int = 1) -> Iterator[tuple[str, int]]:
+    """As `simulator`, with the id of its process."""
     command = [sys.executable, "-c", SERVER, str(count)]
     server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     try:
         assert server.stdout
-        yield server.stdout.readline().strip()
+        yield server.stdout.readline().strip(), server.pid
     finally:
         server.kill()
         server.wait()
