@@ -29,15 +29,14 @@ BADGE = (
 def badge(component: Component) -> SafeString:
     """The status of a component as colour, icon and words. One that is paused, or that nobody ever checked,
     says so instead."""
-    status = Status(component.status)
     if component.paused:
         return format_html(BADGE, "grey", "pause_circle", _("Paused"))
     if component.in_doubt:
         return format_html(BADGE, "grey", "pending", _("Waiting for a check"))
-    if status is Status.HEALTHY and not component.checked:
+    if component.status == Status.HEALTHY and not component.checked:
         words = _("Not checked yet") if component.heard_at is None else _("No clear result yet")
         return format_html(BADGE, "grey", "pending", words)
-    return format_html(BADGE, status.colour, status.icon, status.label)
+    return badge_of(component.status, component)
 
 
 @register.filter
@@ -45,6 +44,14 @@ def status_badge(value: str) -> SafeString:
     """A status by its value, as colour, icon and words."""
     status = Status(value)
     return format_html(BADGE, status.colour, status.icon, status.label)
+
+
+@register.filter
+def badge_of(value: str, component: Component) -> SafeString:
+    """A status of this component. A provider that fails has an incident: that is nobody's turn."""
+    if component.kind == Component.Kind.PROVIDER and value != Status.HEALTHY:
+        return format_html(BADGE, "amber", "cloud_off", _("Incident"))
+    return status_badge(value)
 
 
 @register.filter

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from health.models import Component
 from health.status import Status
-from health.templatetags.lanyard import badge, moment, next_step
+from health.templatetags.lanyard import badge, badge_of, moment, next_step
 
 
 def component(status=Status.HEALTHY, *, checked=True):
@@ -75,3 +75,10 @@ def test_a_look_without_a_clear_result_is_not_called_healthy():
     seen = Component(status=Status.HEALTHY, last_observed_at=timezone.now())
     assert "No clear result yet" in badge(seen)
     assert "without an answer" in str(next_step(seen))
+
+
+def test_a_provider_that_fails_has_an_incident_and_is_nobody_s_turn():
+    ours = Status.SEQUIN_INTERVENTION
+    stripe = Component(kind="provider", name="stripe", status=ours, own_status=ours)
+    assert "Incident" in badge(stripe) and "We must act" not in badge(stripe)
+    assert "We must act" in badge_of(ours, Component(kind="sync"))
