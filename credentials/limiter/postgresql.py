@@ -10,7 +10,15 @@ from uuid import UUID
 from credentials.limiter import ring
 from credentials.limiter.connections import execute, transaction
 from credentials.limiter.outcomes import Granted, Outcome, Place, Refused, Stale, Void
-from credentials.limiter.postgresql_schema import NOW, is_known, may_grant, place_time
+from credentials.limiter.postgresql_schema import (
+    CRASHED,
+    LASTING,
+    NOW,
+    is_known,
+    may_grant,
+    place_time,
+)
+from credentials.limiter.postgresql_schema import after_crash as until_after_crash
 from credentials.limiter.records import Asking, Holder, Minute, Reported
 
 COLUMNS = (
@@ -40,6 +48,10 @@ SELECT NULL, {place_time("s")}, {NOW}, epoch, guard,
        COALESCE((SELECT h.reason FROM limiter_provider_hold AS h
                   WHERE h.provider = s.provider AND h.held_until > s.held_until), held_reason)
   FROM limiter_state AS s WHERE key = $1 AND NOT EXISTS (SELECT FROM taken)
+"""
+LOCK = f"""
+SELECT {QUOTED}, {is_known("s")}, (SELECT {until_after_crash("s", "c")} FROM limiter_no_crash_since AS c)
+  FROM limiter_state AS s WHERE key = $1 FOR UPDATE OF s
 """
 TAKE = "SELECT * FROM limiter_take($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
 FREE = f"UPDATE limiter_lease SET expires = 0 WHERE expires > {NOW} AND key = $1 AND fence = $2"
@@ -91,17 +103,29 @@ def _rate_outcome(asking: Asking, rows: list[tuple[Any, ...]], ahead: int) -> Ou
     return Refused("rate", max(0, time - instant))
 
 
+def _keep_the_wait(state: ring.State, now: int, *, known: bool, until: int) -> None:
+    """A limit whose grants wait for the disk from now on asks for no crash any more: what it still has to
+    wait for after one becomes a hold-off."""
+    if not known:
+        ring.renumber(state, now)
+    if until > max(now, state.held_until):
+        state.held_until, state.held_reason = until, CRASHED
+
+
 @contextmanager
 def locked(key: UUID) -> Iterator[tuple[ring.State | None, int]]:
     """One limit's state, for changing it, and the time; stored at the end. Raises LimiterUnavailable."""
     with transaction() as cursor:
-        cursor.execute(f"SELECT {QUOTED} FROM limiter_state WHERE key = $1 FOR UPDATE", (key,))
+        cursor.execute(LOCK, (key,))
         row = cursor.fetchone()
         cursor.execute(f"SELECT {NOW}")  # when the lock was had
         [now] = cursor.fetchone()
-        state = ring.State(*row) if row else None
+        state = ring.State(*row[:-2]) if row else None
+        short = state.window if state and not state.durable else None
         yield state, now
         if state:
+            if short and state.durable:
+                _keep_the_wait(state, now, known=row[-2], until=row[-1] or now + max(short, LASTING))
             values = asdict(state)
             changes = ", ".join(f'"{column}" = ${n}' for n, column in enumerate(COLUMNS, start=4))
             cursor.execute(

@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 
 from credentials.limiter import connections, turns
-from tests.credentials.limiter.making import make_limit, taken
+from tests.credentials.limiter.making import change, make_limit, taken
 from tests.credentials.limiter.strictness import most_in_a_window
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -25,7 +25,9 @@ def on_postgresql():
 def crash_is_long_ago():
     yield
     with connection.cursor() as cursor:
-        cursor.execute("UPDATE limiter_no_crash_since SET since = 0")
+        cursor.execute(
+            "INSERT INTO limiter_no_crash_since VALUES (1, 0) ON CONFLICT (id) DO UPDATE SET since = 0"
+        )
 
 
 @pytest.mark.usefixtures("on_postgresql", "crash_is_long_ago")
@@ -62,6 +64,26 @@ def test_a_lease_that_a_crash_lost_frees_nobody_elses():
     assert lease.fence > lost.fence
     assert lost.release() is False
     assert limit.try_acquire().reason == "concurrency"
+
+
+@pytest.mark.usefixtures("on_postgresql", "crash_is_long_ago")
+@pytest.mark.parametrize("asked", [False, True], ids=["not asked since", "asked since"])
+@pytest.mark.parametrize("interval", [700, 60_000], ids=["still short", "long by now"])
+def test_a_limit_that_is_changed_after_a_crash_waits_all_the_same(interval, asked):
+    limit = make_limit(5, 600, at_once=1)
+    taken(limit, 1)[0].release()
+    with lost_in_a_crash(limit):
+        [lost] = taken(limit, 1)
+    if asked:
+        assert limit.try_acquire().reason == "held_off"
+    change(limit, 5, interval, 1)
+    denied = limit.try_acquire()
+    assert denied.reason == "held_off" and 29 < denied.retry_after <= 30
+    seconds_pass_after_the_crash(30)
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE limiter_state SET held_until = 0")
+    [lease] = taken(limit, 1)
+    assert lease.fence > lost.fence and lost.release() is False
 
 
 @pytest.mark.usefixtures("on_postgresql", "crash_is_long_ago")
