@@ -17,23 +17,33 @@ STRIP = (
     '<rect class="strip-none" width="{}" height="{}"/>{}</svg>'
 )
 BAR = '<rect class="strip-{}" x="{}" y="{}" width="{}" height="{}"/>'
-# Told apart without colour: what failed stands lower.
+# Told apart without colour: what failed stands lower. In the order in which they are drawn.
 TOP = {"healthy": 0, "unknown": 0, "paused": 0, "customer": 4, "us": 8}
 
 
 def strip(stretches: Iterable[Segment], start: datetime, end: datetime) -> SafeString:
-    """The states from `start` to `end` as one strip; where there are none, nothing existed yet."""
+    """The states from `start` to `end`, in order, as one strip; where there are none, nothing existed yet."""
     whole = (end - start).total_seconds()
-    bars = []
-    # What failed is drawn last: where its least width covers more than its time, it covers what was healthy.
-    for stretch in sorted(stretches, key=lambda one: TOP[one.state]):
+    # What touches is one bar, so that there are no more of them than can be seen.
+    spans: dict[str, list[tuple[float, float]]] = {state: [] for state in TOP}
+    for stretch in stretches:
         left = (stretch.start - start).total_seconds() / whole * WIDTH
         width = max((stretch.end - stretch.start).total_seconds() / whole * WIDTH, NARROWEST)
         left = min(left, WIDTH - width)
-        top = TOP[stretch.state]
-        if top:
-            bars.append(("gap", round(left, 2), 0, round(width, 2), HEIGHT))
-        bars.append((stretch.state, round(left, 2), top, round(width, 2), HEIGHT - top))
+        drawn = spans[stretch.state]
+        if drawn and left <= drawn[-1][1]:
+            before, until = drawn.pop()
+            drawn.append((before, max(until, left + width)))
+        else:
+            drawn.append((left, left + width))
+    bars = []
+    # What failed is drawn last: where its least width covers more than its time, it covers what was healthy.
+    for state, top in TOP.items():
+        for left, right in spans[state]:
+            shown = round(left, 2), round(right - left, 2)
+            if top:
+                bars.append(("gap", shown[0], 0, shown[1], HEIGHT))
+            bars.append((state, shown[0], top, shown[1], HEIGHT - top))
     return format_html(STRIP, WIDTH, HEIGHT, WIDTH, HEIGHT, format_html_join("", BAR, bars))
 
 

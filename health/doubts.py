@@ -8,10 +8,14 @@ is not known, and uptime counts the time as unknown.
 import uuid
 from collections.abc import Iterable
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from django.db import models
 from django.db.models.functions import Greatest
 from django.utils.translation import gettext_lazy as _
+
+if TYPE_CHECKING:
+    from health.models import Component
 
 
 class DoubtQuerySet(models.QuerySet["Doubt"]):
@@ -49,19 +53,33 @@ class Doubt(models.Model):
 def begin(component: uuid.UUID, at: datetime) -> None:
     """Say that nobody knows any more how a component is, where anybody did. In a transaction.
 
-    Nothing while it is paused, for the end of the pause does it, or overridden, for then a person said it.
+    Nothing while it is paused, for the end of the pause does it. While it is overridden a person says it, so
+    this counts from the end of that (`go_on`).
     """
     from health.models import Component
 
     rows = Component.objects.filter(
-        pk=component,
-        known_since__isnull=False,
-        unknown_since=None,
-        paused_until=None,
-        overridden_until=None,
+        pk=component, known_since__isnull=False, unknown_since=None, paused_until=None
     )
-    if rows.update(unknown_since=at):
+    if rows.filter(overridden_until=None).update(unknown_since=at):
         Doubt.objects.create(component_id=component, starts_at=at)
+    elif rows.exists():
+        Doubt.objects.create(component_id=component, starts_at=at, ended_at=at)
+
+
+def go_on(component: "Component", own_since: datetime, at: datetime) -> bool:
+    """Where an override ends whose status is from `own_since`: whether a doubt goes on, because nobody has
+    looked since it began or the override hid it. In a transaction."""
+    closed = Doubt.objects.filter(component=component).exclude(ended_at=None)
+    hidden_at = closed.order_by("-ended_at").values_list("ended_at", flat=True).first()
+    if (
+        hidden_at is None
+        or own_since >= hidden_at
+        or (component.heard_at and component.heard_at >= hidden_at)
+    ):
+        return False
+    begin(component.pk, at)
+    return True
 
 
 def end(component: uuid.UUID, at: datetime) -> None:

@@ -1,6 +1,7 @@
-"""Texts that people read and type: visible, on one line, and stored in one form."""
+"""What people type: texts, visible, on one line and stored in one form; times that can be computed with."""
 
 import unicodedata
+from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -12,6 +13,15 @@ from django.utils.translation import gettext_lazy as _
 HIDING = set("\u200b\u200e\u200f\u2060\ufeff\u061c") | {
     chr(code) for span in ((0x202A, 0x202F), (0x2066, 0x206A)) for code in range(*span)
 }
+
+# Outside of these, a time of another zone, or a week later, is no time any more.
+YEARS = range(1970, 9000)
+
+
+def sensible_time(value: datetime) -> None:
+    """Raise ValidationError for a time that is too far away to compute with."""
+    if value.year not in YEARS:
+        raise ValidationError(_("This time is too far away: check the year."), code="year")
 
 
 def plain_text(value: str) -> None:

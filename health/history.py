@@ -72,6 +72,16 @@ class Flip(models.Model):
 
 
 class NoteManager(models.Manager["Note"]):
+    def get_queryset(self) -> models.QuerySet["Note"]:
+        """Those that were not removed."""
+        return super().get_queryset().filter(removed_at=None)
+
+    def remove(self, component: Any, pk: int, *, actor: Any) -> bool:
+        """Remove a note that a person wrote: its text stays in the timeline, with who removed it. Returns
+        whether it was there."""
+        mine = self.filter(component=component, pk=pk, code__startswith=Note.MANUAL)
+        return bool(mine.update(removed_at=timezone.now(), removed_by=actor_name(actor)))
+
     def say(
         self, component: Any, code: str, text: str, *, since: datetime | None = None, **fields: Any
     ) -> "Note":
@@ -137,8 +147,11 @@ class Note(models.Model):
     last_seen = models.DateTimeField(_("last seen"), default=timezone.now)
     count = models.PositiveIntegerField(_("times seen"), default=1)
     actor = models.CharField(_("by"), max_length=255, blank=True)
+    removed_at = models.DateTimeField(_("removed"), null=True, editable=False)
+    removed_by = models.CharField(_("removed by"), max_length=255, blank=True, editable=False)
 
     objects = NoteManager()
+    everything = models.Manager()  # noqa: DJ012 - a manager too
 
     class Meta:
         verbose_name = _("note")

@@ -4,10 +4,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from health import doubts, schedule, settling, silence
+from health.fields import YEARS
 from health.graph import Id
 from health.history import actor_name, tidy
 from health.models import Component, Flip, Override, Pause
@@ -35,6 +37,8 @@ def pause(
     start = starts_at or now
     end = ends_at or max(start, now) + PAUSED_FOR
     by, reason = _signed(reason, actor)
+    if end.year not in YEARS:
+        raise ValidationError({"ends_at": _("This time is too far away: check the year.")})
     if end <= start or end <= now:
         raise ValidationError({"ends_at": _("A pause ends after it starts, and not in the past.")})
     if start < now - timedelta(minutes=1):
@@ -55,17 +59,32 @@ def pause(
 
 def resume(component: Component, *, actor: Any) -> bool:
     """End what pauses a component now; returns whether anything did. What was seen before counts no more."""
-    by, now = actor_name(actor), timezone.now()
-
-    def step() -> bool:
-        affected = settling.lock({component.pk})
-        ended = Pause.objects.in_force(now).filter(component=component).update(ended_at=now, ended_by=by)
-        _apply(component.pk, affected, by, now)
-        return bool(ended)
-
-    ended = settling.retried(step)
+    now = timezone.now()
+    in_force = Q(ended_at=None, starts_at__lte=now, ends_at__gt=now)
+    ended = end(component.pk, in_force, by=actor_name(actor), now=now)
     component.refresh_from_db()
     return ended
+
+
+def cancel(component: Component, planned: int, *, actor: Any) -> bool:
+    """End one pause of a component: take it back where it has not begun; returns whether there was one."""
+    now = timezone.now()
+    mine = Q(pk=planned, ended_at=None, ends_at__gt=now)
+    ended = end(component.pk, mine, by=actor_name(actor), now=now)
+    component.refresh_from_db()
+    return ended
+
+
+def end(pk: Id, which: Q, *, by: str, now: datetime) -> bool:
+    """End these pauses of a component now; returns whether there were any."""
+
+    def step() -> bool:
+        affected = settling.lock({pk})
+        ended = Pause.objects.filter(which, component=pk).update(ended_at=now, ended_by=by)
+        _apply(pk, affected, by, now)
+        return bool(ended)
+
+    return settling.retried(step)
 
 
 def take_effect(pk: Id, now: datetime) -> None:
@@ -74,7 +93,7 @@ def take_effect(pk: Id, now: datetime) -> None:
     def step() -> None:
         affected = settling.lock({pk})
         Pause.objects.filter(component=pk, ended_at=None, ends_at__lte=now).update(
-            ended_at=_ends_at(), ended_by=""
+            ended_at=F("ends_at"), ended_by=""
         )
         _apply(pk, affected, "", now)
 
@@ -99,12 +118,6 @@ def _apply(pk: Id, affected: set[Id], by: str, now: datetime) -> None:
     if until is None and row.kind in schedule.registered():
         doubts.begin(pk, now)
     settling.settle(affected, Change(by, now, code="paused" if until else "resumed"))
-
-
-def _ends_at() -> Any:
-    from django.db.models import F
-
-    return F("ends_at")
 
 
 def _after_a_person(row: Component) -> dict[str, Any] | None:
@@ -162,7 +175,11 @@ def lift(component: Component | Id, *, actor: Any = "", now: datetime | None = N
             return {}
         Override.objects.filter(pk=over.pk).update(ended_at=min(now, over.ends_at), ended_by=by)
         change = Change(by, now, pk, Status(over.beneath_status), over.beneath_code)
-        return _restate(pk, affected, change, overridden_until=None)
+        flips = _restate(pk, affected, change, overridden_until=None)
+        row = Component.objects.filter(pk=pk).first()
+        if row and doubts.go_on(row, over.beneath_since, now):
+            Component.objects.filter(pk=pk).update(**schedule.at_once(now))
+        return flips
 
     flips = settling.retried(step)
     if isinstance(component, Component):

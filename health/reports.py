@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from health import doubts
+from health.fields import sensible_time
 from health.graph import Id
 from health.heartbeats import expect
 from health.history import actor_name, tidy
@@ -102,6 +103,11 @@ def _change(component: Id, status: str, actor: Any, note: str, code: str, at: da
         errors["at"] = _("This time has no time zone.")
     elif at is not None and at > now:
         errors["at"] = _("This time lies in the future.")
+    elif at is not None:
+        try:
+            sensible_time(at)
+        except ValidationError as error:
+            errors["at"] = error
     if errors:
         raise ValidationError(errors)
     return Change(name, at or now, component, Status(status), code or ("reported" if note else ""), note)

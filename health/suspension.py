@@ -37,6 +37,10 @@ class PauseQuerySet(models.QuerySet["Pause"]):
     def in_force(self, at: datetime) -> "PauseQuerySet":
         return self.filter(ended_at=None, starts_at__lte=at, ends_at__gt=at)
 
+    def planned(self, at: datetime) -> "PauseQuerySet":
+        """Those to come, the next one first."""
+        return self.filter(ended_at=None, starts_at__gt=at).order_by("starts_at", "pk")
+
     def windows(self, until: datetime) -> Iterable[tuple[datetime, datetime]]:
         """The stretches of these pauses up to a time, as `uptime.segments` takes them."""
         for pause in self.filter(starts_at__lt=until):
@@ -49,6 +53,10 @@ class Pause(Spell):
     """A component out of checks and roll-up. With a start in the future it is a maintenance window."""
 
     component = models.ForeignKey("health.Component", on_delete=models.CASCADE, related_name="pauses")
+    # The pause of its provider with which it came (health.windows).
+    part_of = models.ForeignKey(
+        "self", on_delete=models.CASCADE, null=True, editable=False, related_name="parts"
+    )
 
     objects = PauseQuerySet.as_manager()
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from django.utils import timezone
 
-from health import incidents, observing, pausing, silence
+from health import incidents, observing, pausing, silence, windows
 from health.models import Component, Override, Pause
 from health.observations import Observation
 from health.verdicts import TIMER
@@ -35,7 +35,7 @@ def tick(now: datetime | None = None, *, batch: int = BATCH) -> Ticked:
     may at once.
     """
     now = now or timezone.now()
-    pauses = _pauses(now, batch)
+    pauses = max(_pauses(now, batch), windows.draw_back(now, batch), windows.spread(now, batch))
     overrides = list(
         Override.objects.filter(ended_at=None, ends_at__lte=now).values_list("component", flat=True)[:batch]
     )

@@ -14,9 +14,16 @@ HEALTHY, CUSTOMER, US, PAUSED, UNKNOWN = STATES = ("healthy", "customer", "us", 
 
 
 class FlipLike(Protocol):
-    old: str
-    new: str
-    happened_at: datetime
+    """A flip as far as uptime looks at it. `derived`: it followed from the flip of another component."""
+
+    @property
+    def old(self) -> str: ...
+    @property
+    def new(self) -> str: ...
+    @property
+    def happened_at(self) -> datetime: ...
+    @property
+    def derived(self) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -72,6 +79,7 @@ def segments(
     flips: Sequence[FlipLike],
     *,
     status: str,
+    derived: bool = False,
     created_at: datetime,
     known_since: datetime | None,
     pauses: Iterable[tuple[datetime, datetime]] = (),
@@ -80,29 +88,29 @@ def segments(
     """The stretches from `start` to `end` in order, without gaps; empty where it was created after `end`.
 
     `flips` are those of one component in their order, at least all that happened after `start`; `status` is
-    the state where there is none. A pause outranks all; then what nobody knew any more (`doubts`) is unknown,
-    unless something that it depends on has failed since; before `known_since` healthy is a default that
-    nobody checked, and so unknown.
+    the state where there is none, and `derived` says that it follows from another component. A pause outranks
+    all; then what nobody knew any more (`doubts`) is unknown, unless something that it depends on fails and
+    decides; before `known_since` healthy is a default that nobody checked, and so unknown.
     """
     start = max(start, created_at)
     if start >= end:
         return []
     times = [flip.happened_at for flip in flips]
-    closed, open_to_doubt = sorted(pauses), sorted(doubts)
-    edges = {start, end, *times, *(edge for stretch in (*closed, *open_to_doubt) for edge in stretch)}
+    closed, open_to_doubt = _Times(pauses), _Times(doubts)
+    edges = {start, end, *times, *closed.edges, *open_to_doubt.edges}
     if known_since:
         edges.add(known_since)
     inside = sorted(edge for edge in edges if start <= edge <= end)
 
     def state_at(moment: datetime) -> str:
-        if any(begin <= moment < stop for begin, stop in closed):
+        if moment in closed:
             return PAUSED
         passed = bisect_right(times, moment)
         current = flips[passed - 1].new if passed else flips[0].old if flips else status
         owner = Status(current).owner
-        doubted = next((begin for begin, stop in open_to_doubt if begin <= moment < stop), None)
-        # A flip meanwhile is not of its own: that would have ended the doubt.
-        if doubted and not (owner and passed > bisect_right(times, doubted)):
+        # Of a status from before the flips it is not told whether it was its own.
+        of_another = flips[passed - 1].derived if passed else derived and not flips
+        if moment in open_to_doubt and not (owner and of_another):
             return UNKNOWN
         if not owner and (known_since is None or moment < known_since):
             return UNKNOWN
@@ -116,6 +124,21 @@ def segments(
         else:
             found.append(Segment(left, right, state))
     return found
+
+
+class _Times:
+    """Stretches of time, each without its end, of which any number may overlap."""
+
+    def __init__(self, stretches: Iterable[tuple[datetime, datetime]]):
+        self.edges: list[datetime] = []  # beginnings and ends by turns
+        for begin, end in sorted(stretches):
+            if self.edges and begin <= self.edges[-1]:
+                self.edges[-1] = max(self.edges[-1], end)
+            elif begin < end:
+                self.edges += [begin, end]
+
+    def __contains__(self, moment: datetime) -> bool:
+        return bisect_right(self.edges, moment) % 2 == 1
 
 
 def measure(stretches: Iterable[Segment]) -> Uptime:

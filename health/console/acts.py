@@ -15,11 +15,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 
-from health import graph, pausing, reports
+from health import graph, pausing, reports, windows
 from health.console.component_views import ACT, found_component, gone
 from health.console.forms import ActForm, NoteForm, OverrideForm, PauseForm, ReportForm
 from health.models import Component, Note
-from health.pages import page
+from health.pages import page, way_back
 from health.status import Status
 from health.views import page_url
 
@@ -65,7 +65,7 @@ def act(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
             return gone(request, component)
         else:
             messages.success(request, said)
-            return redirect(page_url(component))
+            return redirect(way_back(request, page_url(component)))
     return page(
         request,
         "health/act.html",
@@ -73,9 +73,16 @@ def act(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
         component=component,
         act=chosen,
         form=form,
-        back=page_url(component),
-        affected=len(graph.below({component.pk})) - 1 if name != "note" else 0,
+        back=way_back(request, page_url(component)),
+        affected=_follow(component) if name != "note" else 0,
     )
+
+
+def _follow(component: Component) -> int:
+    """How many others an act reaches."""
+    if component.kind == Component.Kind.PROVIDER:
+        return windows.covered(component.name).count()
+    return len(graph.below({component.pk})) - 1
 
 
 def _sent(request: HttpRequest, component: Component, chosen: Act) -> HttpResponse:
@@ -85,7 +92,7 @@ def _sent(request: HttpRequest, component: Component, chosen: Act) -> HttpRespon
         messages.error(request, BUSY)
     except Component.DoesNotExist:
         return gone(request, component)
-    return redirect(page_url(component))
+    return redirect(way_back(request, page_url(component)))
 
 
 def report(component: Component, form: ReportForm, actor: Any) -> str:
@@ -103,11 +110,15 @@ def note(component: Component, form: NoteForm, actor: Any) -> str:
 
 
 def remove_note(component: Component, posted: Any, actor: Any) -> str:
-    """Remove a note that a person wrote. Those that observations brought go with their cause."""
+    """Remove a note that a person wrote; its timeline keeps it. Those that observations brought go with
+    their cause."""
     number = posted.get("note", "")
-    mine = Note.objects.filter(component=component, code__startswith=Note.MANUAL)
-    found = mine.filter(pk=number).delete()[0] if number.isdecimal() and len(number) < 19 else 0
+    found = _is_key(number) and Note.objects.remove(component, int(number), actor=actor)
     return _("The note was removed.") if found else _("This note was removed already.")
+
+
+def _is_key(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) < 19
 
 
 def pause(component: Component, form: PauseForm, actor: Any) -> str:
@@ -134,6 +145,14 @@ def resume(component: Component, posted: Any, actor: Any) -> str:
     if pausing.resume(component, actor=actor):
         return _("%s is not paused any more. It is looked at soon.") % component
     return _("%s was not paused any more.") % component
+
+
+def cancel_pause(component: Component, posted: Any, actor: Any) -> str:
+    """End one pause, also one that has not begun."""
+    number = posted.get("pause", "")
+    if _is_key(number) and pausing.cancel(component, int(number), actor=actor):
+        return _("This pause of %s was ended.") % component
+    return _("This pause was over already.")
 
 
 def override(component: Component, form: OverrideForm, actor: Any) -> str:
@@ -206,4 +225,5 @@ ACTS = {
     "resume": Act(resume),
     "lift": Act(lift),
     "remove-note": Act(remove_note),
+    "cancel-pause": Act(cancel_pause),
 }  # fmt: skip

@@ -15,7 +15,7 @@ from health.observations import CODES
 from health.status import Status
 from health.timeline import Entry
 
-SHOWN = 10
+SHOWN, PLANNED = 10, 5
 # How far up it is looked for what it depends on, and how many of each step.
 STEPS, WIDEST = 4, 100
 
@@ -34,6 +34,8 @@ class Standing:
     customer_words: str = ""
     provider: str = ""
     pause: Pause | None = None
+    # The pauses to come.
+    planned: list[Pause] = field(default_factory=list)
     override: Override | None = None
     # What people changed just before it broke, newest first.
     before: list[Entry] = field(default_factory=list)
@@ -91,6 +93,7 @@ def standing(component: Component, part_ids: set[graph.Id]) -> Standing:
         customer_words=customer_words,
         provider=providers.name(component.provider),
         pause=_first(component.paused, component.pauses.in_force(timezone.now()).order_by("-ends_at")),
+        planned=list(component.pauses.planned(timezone.now())[:PLANNED]),
         override=_first(component.overridden, component.overrides.filter(ended_at=None)),
         before=timeline.just_before(component, part_ids, component.since) if failing else [],
     )
@@ -105,6 +108,8 @@ def _turn(component: Component) -> str:
         return _("It is paused: nothing checks it, and it counts nowhere.")
     if not component.checked:
         return ""
+    if component.kind == Component.Kind.PROVIDER and component.status != Status.HEALTHY:
+        return _("What fails there for its sake is nobody’s turn.")
     if component.status == Status.CUSTOMER_INTERVENTION:
         return _("It is the customer’s turn.")
     if component.status == Status.SEQUIN_INTERVENTION:

@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from health import admin_base
+from health.fields import sensible_time
 from health.history import tidy
 from health.status import Status
 
@@ -30,7 +31,7 @@ def text_area(rows: int) -> Any:
 def time_field(label: Any, **more: Any) -> forms.DateTimeField:
     """A time that may be left empty, in the time zone of the installation."""
     widget = admin_base.UnfoldAdminTextInputWidget({"type": "datetime-local"})
-    return forms.DateTimeField(label=label, required=False, widget=widget, **more)
+    return forms.DateTimeField(label=label, required=False, widget=widget, validators=[sensible_time], **more)
 
 
 def statuses() -> forms.ChoiceField:

@@ -8,9 +8,8 @@ from typing import Any
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from health.fields import YEARS
 from health.pages import key
-
-YEARS = range(1970, 9000)
 
 
 @dataclass(frozen=True)

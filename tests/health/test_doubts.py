@@ -119,6 +119,50 @@ def test_a_statement_ends_it_as_well_and_a_parent_that_fails_decides_meanwhile(k
     assert not key.in_doubt
 
 
+@pytest.mark.parametrize("replaced", ["before", "meanwhile"])
+def test_an_override_does_not_make_a_secret_known_that_nobody_tried(key, replaced):
+    if replaced == "before":
+        replace_secret(key)
+    reports.override(key, HEALTHY, reason="We look", actor=ANNA, until=timezone.now() + timedelta(hours=1))
+    if replaced == "meanwhile":
+        replace_secret(key)
+    assert not key.in_doubt
+    Component.objects.filter(pk=key.pk).update(next_check_at=timezone.now() + timedelta(days=1))
+    reports.lift(key, actor=ANNA)
+    assert key.in_doubt and having("unchecked") == {"acme shop"} and having(HEALTHY) == set()
+    assert key.next_check_at <= timezone.now()
+    assert look(key, 1, "ok") is None and not key.in_doubt
+
+
+def test_after_an_override_what_was_looked_at_meanwhile_is_known(key):
+    reports.override(key, HEALTHY, reason="We look", actor=ANNA, until=timezone.now() + timedelta(hours=1))
+    replace_secret(key)
+    look(key, 1, "ok")
+    reports.lift(key, actor=ANNA)
+    assert not key.in_doubt
+    reports.override(key, OURS, reason="We look", actor=ANNA, until=timezone.now() + timedelta(hours=1))
+    reports.lift(key, actor=ANNA)
+    assert not key.in_doubt and key.status == HEALTHY
+
+
+def test_uptime_blames_in_a_doubt_only_for_what_fails_above(key):
+    """As the pages say meanwhile: nothing is held against the customer for the old secret."""
+    hours = {number: timezone.now() - timedelta(hours=number) for number in range(1, 7)}
+    Component.objects.filter(pk=key.pk).update(known_since=LONG_AGO)
+    app = make("oauth_app", "shopify app", created_at=LONG_AGO)
+    key.rewire([app])
+    say(key, CUSTOMER, "revoked", at=hours[6])
+    say(app, OURS, at=hours[5])
+    Doubt.objects.create(component=key, starts_at=hours[4])
+    Component.objects.filter(pk=key.pk).update(unknown_since=hours[4])
+    say(app, HEALTHY, at=hours[2])
+    key.refresh_from_db()
+    assert key.in_doubt and key.status == CUSTOMER
+    day = periods(key)["uptime"][0]
+    shown = {state: round(day[state] / timedelta(hours=1)) for state in ("customer", "us", "unknown")}
+    assert shown == {"customer": 1, "us": 3, "unknown": 2}
+
+
 def test_uptime_counts_the_time_as_unknown(key):
     Component.objects.filter(pk=key.pk).update(known_since=LONG_AGO)
     now = timezone.now()

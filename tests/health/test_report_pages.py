@@ -33,6 +33,8 @@ def test_a_report_by_hand_counts_and_names_the_person(ada):
         ({"status": CUSTOMER, "note": "a\u202eb"}, "Character 2 is invisible"),
         ({"status": CUSTOMER, "note": "x", "at": "2126-01-01T00:00"}, "lies in the future"),
         ({"status": CUSTOMER, "note": "x", "at": "soon"}, "Enter a valid date"),
+        # No time zone west of ours could show it: every list with that flip would be an error.
+        ({"status": CUSTOMER, "note": "x", "at": "0001-01-01T00:00"}, "too far away"),
     ],
 )
 def test_a_bad_report_is_shown_again(ada, posted, words):
@@ -40,6 +42,14 @@ def test_a_bad_report_is_shown_again(ada, posted, words):
     response = ada.post(act(target, "report"), posted)
     assert response.status_code == 200 and words in response.content.decode()
     assert not Flip.objects.exists()
+
+
+@pytest.mark.parametrize("entered", [{"starts_at": "9999-12-31T23:59"}, {"until": "9999-12-31T23:59"}])
+def test_a_pause_that_no_calendar_holds_is_shown_again(ada, entered):
+    target = make("target", "orders-db")
+    response = ada.post(act(target, "pause"), {"reason": "They rebuild it", "hours": "168", **entered})
+    assert response.status_code == 200 and "too far away" in response.content.decode()
+    assert not target.pauses.exists()
 
 
 def test_a_report_under_a_broken_parent_says_that_it_waits(ada):

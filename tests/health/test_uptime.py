@@ -7,6 +7,7 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
+from health import charts
 from health.status import Status
 from health.uptime import MICROSECOND, STATES, Uptime, in_percent, measure, segments
 
@@ -20,6 +21,7 @@ class FakeFlip:
     old: str
     new: str
     happened_at: datetime
+    derived: bool = False
 
 
 def at(microseconds):
@@ -33,7 +35,7 @@ def histories(draw):
     statuses, flips = [draw(st.sampled_from([H, C, S]))], []
     for moment in moments:
         statuses.append(draw(st.sampled_from([s for s in (H, C, S) if s != statuses[-1]])))
-        flips.append(FakeFlip(statuses[-2], statuses[-1], at(moment)))
+        flips.append(FakeFlip(statuses[-2], statuses[-1], at(moment), draw(st.booleans())))
     spans = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 20)), max_size=2)
     pauses, doubts = draw(spans), draw(spans)
     start = draw(st.integers(0, 60))
@@ -42,6 +44,7 @@ def histories(draw):
         "end": at(draw(st.integers(start, 70))),
         "flips": flips,
         "status": statuses[-1],
+        "derived": draw(st.booleans()),
         "created_at": at(draw(st.integers(0, 60))),
         "known_since": draw(st.none() | st.integers(0, 60).map(at)),
         "pauses": [(at(begin), at(begin + length)) for begin, length in pauses],
@@ -55,17 +58,17 @@ def counted(history):
     moment = history["start"]
     while moment < history["end"]:
         status = history["flips"][0].old if history["flips"] else history["status"]
-        doubt = min((one for one in history["doubts"] if one[0] <= moment < one[1]), default=None)
-        failed_since = False
+        doubted = any(begin <= moment < stop for begin, stop in history["doubts"])
+        of_another = history["derived"] and not history["flips"]
         for flip in history["flips"]:
             if flip.happened_at <= moment:
                 status = flip.new
-                failed_since = doubt is not None and flip.happened_at > doubt[0] and flip.new != H
+                of_another = flip.derived
         known = history["known_since"]
         if moment >= history["created_at"]:
             if any(begin <= moment < stop for begin, stop in history["pauses"]):
                 totals["paused"] += 1
-            elif doubt and not failed_since:
+            elif doubted and not (of_another and status != H):
                 totals["unknown"] += 1
             elif status == C:
                 totals["customer"] += 1
@@ -94,6 +97,31 @@ def test_the_parts_add_up_to_the_window_and_leave_no_gap(history):
         assert (found[0].start, found[-1].end) == (begin, history["end"])
     for one, other in zip(found, found[1:], strict=False):
         assert one.end == other.start and one.state != other.state
+
+
+def test_a_strip_holds_no_more_bars_than_can_be_seen():
+    flips = [FakeFlip((H, C)[n % 2], (C, H)[n % 2], at(60_000_000 * n)) for n in range(20_000)]
+    end = at(60_000_000 * 20_000)
+    pauses = [(at(0), at(90)), (at(120_000_000), at(180_000_000))]
+    found = segments(START, end, flips, status=H, created_at=START, known_since=START, pauses=pauses)
+    assert len(found) > 19_000
+    drawn = str(charts.strip(found, START, end))
+    assert drawn.count("<rect") < 20 and all(f"strip-{one}" in drawn for one in ("healthy", "customer"))
+    # Those that stand apart stay apart.
+    apart = segments(
+        START,
+        START + 24 * HOUR,
+        [
+            FakeFlip(H, S, START + HOUR),
+            FakeFlip(S, H, START + 2 * HOUR),
+            FakeFlip(H, S, START + 9 * HOUR),
+            FakeFlip(S, H, START + 10 * HOUR),
+        ],
+        status=H,
+        created_at=START,
+        known_since=START,
+    )
+    assert str(charts.strip(apart, START, START + 24 * HOUR)).count("strip-us") == 2
 
 
 @given(*(st.integers(0, 10**13) for _ in STATES))
