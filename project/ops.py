@@ -4,12 +4,12 @@ import hmac
 import ipaddress
 
 from django.conf import settings
-from django.db import DatabaseError
+from django.db import DatabaseError, InterfaceError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from project import environment, gauges, readiness
+from project import environment, gauges, prometheus, readiness
 
 # Set by what stands in front of us: then the address is that of a proxy, and not of whoever asks.
 FORWARDED = (
@@ -51,10 +51,10 @@ def metrics(request: HttpRequest) -> HttpResponse:
         return refused
     try:
         text = gauges.text()
-    except DatabaseError:
+    except (DatabaseError, InterfaceError):
         text = "The database does not answer. /readyz says more.\n"
         return HttpResponse(text, status=503, content_type="text/plain; charset=utf-8")
-    return HttpResponse(text, content_type=gauges.CONTENT_TYPE)
+    return HttpResponse(text, content_type=prometheus.CONTENT_TYPE)
 
 
 def _refused(request: HttpRequest) -> HttpResponse | None:

@@ -22,49 +22,53 @@ logger = logging.getLogger(__name__)
 PATIENCE = 2.5
 SILENT = "does not answer"
 
-# What still runs of earlier checks: where the database hangs there is one thread for each, and no more.
-_running: dict[str, threading.Thread] = {}
+
+class _Run(threading.Thread):
+    """A check under way, and what it finds, by check; nothing of that before it has ended."""
+
+    def __init__(self, name: str, of: Callable[[], dict[str, str]]):
+        super().__init__(name=f"readiness {name}", daemon=True)
+        self.about, self.of = name, of
+        self.found: dict[str, str] = {}
+
+    def run(self) -> None:
+        try:
+            self.found = self.of()
+        except Exception as error:  # noqa: BLE001 - a check that fails says so, and no more
+            logger.warning("The readiness check of the %s failed: %s", self.about, type(error).__name__)
+            self.found = {self.about: "the check failed in our own code: see the log"}
+        finally:
+            connections.close_all()
+
+
+# What runs. Whoever asks meanwhile waits for the same: where the database hangs there is one thread for each,
+# and no more.
+_running: dict[str, _Run] = {}
 _lock = threading.Lock()
 
 
 def check() -> dict[str, str]:
     """What is wrong, by check; empty texts where nothing is."""
     ends = time.monotonic() + PATIENCE
-    found: dict[str, dict[str, str]] = {}
-    begun = [_begin(name, of, found) for name, of in (("database", _database), ("limiter", _limiter))]
-    for thread in begun:
-        if thread:
-            thread.join(max(0.0, ends - time.monotonic()))
+    runs = [_run(name, of) for name, of in (("database", _database), ("limiter", _limiter))]
+    for one in runs:
+        one.join(max(0.0, ends - time.monotonic()))
     # One that ends later changes nothing here.
+    database, limiter = (one.found for one in runs)
     result = dict.fromkeys(("database", "migrations", "keys", "limiter"), SILENT)
-    if "database" not in found:
+    if not database:
         result |= {"migrations": "not checked", "keys": "not checked"}
-    for one in list(found.values()):
-        result |= one
-    return result
+    return result | database | limiter
 
 
-def _begin(
-    name: str, of: Callable[[], dict[str, str]], found: dict[str, dict[str, str]]
-) -> threading.Thread | None:
-    """Start a check in a thread; None where the one before still waits, which tells enough."""
-
-    def run() -> None:
-        try:
-            found[name] = of()
-        except Exception as error:  # noqa: BLE001 - a check that fails says so, and no more
-            logger.warning("The readiness check of the %s failed: %s", name, type(error).__name__)
-            found[name] = {name: "the check failed in our own code: see the log"}
-        finally:
-            connections.close_all()
-
+def _run(name: str, of: Callable[[], dict[str, str]]) -> _Run:
+    """The check that is under way, else a new one in a thread."""
     with _lock:
-        before = _running.get(name)
-        if before and before.is_alive():
-            return None
-        thread = _running[name] = threading.Thread(target=run, name=f"readiness {name}", daemon=True)
-        thread.start()
-    return thread
+        found = _running.get(name)
+        if found is None or not found.is_alive():
+            found = _running[name] = _Run(name, of)
+            found.start()
+        return found
 
 
 def _limiter() -> dict[str, str]:

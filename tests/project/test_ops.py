@@ -6,14 +6,14 @@ import time
 from datetime import timedelta
 
 import pytest
-from django.db import OperationalError, connection
+from django.db import InterfaceError, OperationalError, connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from credentials import keys
 from credentials.limiter import LimiterUnavailable, watching
-from credentials.models import AuditEvent
+from credentials.models import AuditEvent, Channel, Delivery
 from health import doubts, incidents, upkeep
 from health.models import Component
 from project import gauges, readiness
@@ -129,6 +129,32 @@ def test_readyz_answers_soon_while_the_database_hangs_and_piles_up_no_threads(mo
         readiness._running["database"].join(5)
 
 
+@pytest.mark.django_db(transaction=True)
+def test_readyz_says_the_same_to_two_who_ask_at_once(monkeypatch):
+    asked_for, ends = threading.Event(), threading.Event()
+    database = readiness._database
+
+    def slowly():
+        asked_for.set()
+        ends.wait(10)
+        return database()
+
+    monkeypatch.setattr(readiness, "_database", slowly)
+    found = []
+    first = threading.Thread(target=lambda: found.append(readiness.check()))
+    first.start()
+    assert asked_for.wait(10)
+    # The second one comes while the check of the first is under way.
+    second = threading.Thread(target=lambda: found.append(readiness.check()))
+    second.start()
+    second.join(0.2)
+    assert second.is_alive()
+    ends.set()
+    for thread in (first, second):
+        thread.join(10)
+    assert found == [dict.fromkeys(("database", "migrations", "keys", "limiter"), "")] * 2
+
+
 # --- who gets the numbers -----------------------------------------------------------------------------------
 
 
@@ -164,10 +190,27 @@ def test_with_a_token_whoever_has_it_gets_numbers_and_nobody_else(settings, monk
         assert TOKEN not in answer.text and "lanyard_x" not in answer.text
 
 
-def test_metrics_say_that_the_database_is_down(monkeypatch):
-    monkeypatch.setattr(gauges, "gathered", raising(OperationalError("to db.internal failed")))
+@pytest.mark.parametrize("error", [OperationalError, InterfaceError])
+def test_metrics_say_that_the_database_is_down(error, monkeypatch):
+    monkeypatch.setattr(gauges, "gathered", raising(error("to db.internal failed")))
     answer = asked()
     assert answer.status_code == 503 and "db.internal" not in answer.text and "/readyz" in answer.text
+
+
+def test_metrics_answer_soon_while_the_database_hangs_and_pile_up_no_threads(monkeypatch):
+    ends, begun = threading.Event(), []
+    monkeypatch.setattr(gauges, "PATIENCE", 0.1)
+    monkeypatch.setattr(gauges, "gathered", lambda now: begun.append(1) or ends.wait(10) and "lanyard_x 1\n")
+    try:
+        for _number in range(3):
+            started = time.monotonic()
+            assert asked().status_code == 503
+            assert time.monotonic() - started < 1.5
+        assert len(begun) == 1
+    finally:
+        ends.set()
+        gauges._gathering.join(5)
+    assert asked().text == "lanyard_x 1\n"
 
 
 # --- the numbers --------------------------------------------------------------------------------------------
@@ -176,6 +219,8 @@ def test_metrics_say_that_the_database_is_down(monkeypatch):
 @pytest.mark.django_db(transaction=True)
 def test_the_numbers_are_those_of_the_database():
     now, flips_before = timezone.now(), gauges._given("health_flip")
+    # Rate limits outlive a test.
+    granted, denied = watching.of_providers(gauges.MINUTES).get("stripe", (0, 0))
     key = make_credential("stripe_key")
     other = make_credential("sendgrid_key")
     say(other.component, OURS)
@@ -187,6 +232,9 @@ def test_the_numbers_are_those_of_the_database():
     Component.objects.exclude(pk=key.component_id).update(next_check_at=now + timedelta(hours=1))
     upkeep.beat("alive", now)
     upkeep.beat("gone", now - timedelta(minutes=5))
+    mails = Channel(name="On call", way="email", addresses=["ops@example.com"])
+    mails.save()
+    Delivery.objects.create(channel=mails, stage="began", due_at=now + timedelta(minutes=5))
     assert key.rate_limit.try_acquire().granted
     type(key)._root_rows().filter(pk=key.pk).update(unreadable=True)
     found = numbers(asked().text)
@@ -209,10 +257,12 @@ def test_the_numbers_are_those_of_the_database():
         "checks_due": 1,
         "checks_overdue": 1,
         "workers": 1,
+        'notifications_waiting{way="email"}': 1,
+        'notifications_waiting{way="slack"}': 0,
         "notifications_due": 0,
         "limiter_up": 1,
-        'limit_granted{provider="stripe"}': 1,
-        'limit_denied{provider="stripe"}': 0,
+        'limit_granted{provider="stripe"}': granted + 1,
+        'limit_denied{provider="stripe"}': denied,
         'unreadable{kind="credential"}': 1,
         "audit_unchained": AuditEvent.objects.filter(number=None).count(),
     }
