@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from credentials import app_documents, kinds
@@ -48,8 +49,10 @@ def export(
     kind: str | None = None,
     status: str | None = None,
     with_oauth_apps: bool = False,
+    among: QuerySet[Credential] | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """The documents of all credentials, or of those of a provider, kind or status, by time of creation.
+    """The documents of all credentials, or of those of a provider, kind or status, by time of creation; or
+    `among` these only.
 
     A status is one of `health.selection.VALUES`: those that nobody checked yet are not among the healthy.
 
@@ -67,6 +70,8 @@ def export(
             found = found.filter(**{name: value})
     if status:
         found = found.status(status)
+    if among is not None:
+        found = found.filter(pk__in=among.order_by().values("pk"))
     for credential in found.iterator(chunk_size=1000):
         yield credential.document()
 

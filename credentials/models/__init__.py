@@ -13,6 +13,7 @@ from credentials.models.oauth_app import OAuthApp
 from credentials.models.pending_consent import PendingConsent
 from credentials.models.rate_limit import Limit, RateLimit
 from credentials.models.secret_holder import Conflict
+from credentials.models.upload import Upload, UploadPiece
 
 from credentials import kinds  # isort: skip
 
@@ -35,5 +36,7 @@ __all__ = [
     "OAuthApp",
     "PendingConsent",
     "RateLimit",
+    "Upload",
+    "UploadPiece",
     "kinds",
 ]

@@ -22,6 +22,8 @@ from health.models import Component
 from health.observations import Observation
 
 MOST = 256
+# Connections of what a worker does beside its looks: ticks, chores, and turns with threads of their own.
+BESIDE = 14
 LISTED = 50
 
 
@@ -35,7 +37,7 @@ class Command(LanyardCommand):
 
 A worker also does what is due by time: pauses, silence, incidents, and once a night --verify-rollup. On
 SIGTERM or Ctrl-C it ends after what is under way. It takes at most as many connections to PostgreSQL as
---concurrency, and 26.
+--concurrency, and 36.
 
 Exit status: 0; 1 where something does not work, was left, or has drifted; 2 for wrong usage."""
 
@@ -207,7 +209,7 @@ def bounded_connections(threads: int) -> Iterator[None]:
         yield
         return
     before = options.get("pool")
-    _use_pool(options, {"min_size": 1, "max_size": threads + 4, "timeout": 5})
+    _use_pool(options, {"min_size": 1, "max_size": threads + BESIDE, "timeout": 5})
     try:
         yield
     finally:
