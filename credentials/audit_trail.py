@@ -242,12 +242,12 @@ def _event_entry(event: AuditEvent) -> Entry:
     )
 
 
-def _of_health(model: Any, act: str, column: str, wanted: Wanted) -> QuerySet[Any] | None:
+def _of_health(rows: Any, act: str, column: str, wanted: Wanted) -> QuerySet[Any] | None:
     """The rows that somebody stands behind."""
     other = (wanted.what or act) != act or (wanted.type or "component") != "component"
     if not wanted.health or other or wanted.request or (wanted.subject and not wanted.component):
         return None
-    found = model.objects.filter(wanted.actor() & wanted.within(column)).exclude(actor="")
+    found = rows.filter(wanted.actor() & wanted.within(column)).exclude(actor="")
     if wanted.component:
         found = found.filter(component=wanted.component)
     if wanted.object:
@@ -261,13 +261,13 @@ def _of_health(model: Any, act: str, column: str, wanted: Wanted) -> QuerySet[An
 
 def _flips(wanted: Wanted) -> QuerySet[Flip] | None:
     """Those that somebody reported. What followed from them elsewhere is in the list of flips."""
-    found = _of_health(Flip, "report", "recorded_at", wanted)
+    found = _of_health(Flip.objects, "report", "recorded_at", wanted)
     return None if found is None else found.filter(cause=F("component"))
 
 
 def _notes(wanted: Wanted) -> QuerySet[Note] | None:
     """But for those that came with a flip, which says the same."""
-    found = _of_health(Note, "note", "last_seen", wanted)
+    found = _of_health(Note.everything, "note", "last_seen", wanted)
     same = Flip.objects.filter(
         component=OuterRef("component"), happened_at=OuterRef("since"), code=OuterRef("code")
     )

@@ -5,12 +5,14 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from django.db import connections
 from django.db.models import Q
 from django.utils import formats, timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from credentials import finding, kinds, limit_chart, limiter
+from credentials.console.gathering import BY_WORDS, Place, Sort, gather
 from credentials.limit_forms import LOWER, OVER, LimitForm, LimitsForm
 from credentials.limiter import Holder, LimiterUnavailable, Live, watching
 from credentials.models import Credential, Limit, RateLimit
@@ -19,6 +21,7 @@ from health.observations import CODES
 SIZE = 50
 SHARE = 0.8
 HOLDERS_IN_LIST = 2
+BY_NAME = Sort("name", "pk", is_time=False)
 HOLDERS_ON_PAGE = 100
 MINUTES_OF_HOUR = 60
 
@@ -149,14 +152,16 @@ def listed(form: LimitsForm, *, after: UUID | None = None, before: UUID | None =
             found.more = lower.more
         except LimiterUnavailable as error:
             found.trouble = _("%s Where a provider allows less cannot be told: all are shown.") % error
-    _turn_to(found, finding.find(credentials_with_limits().filter(wanted), form.said("q")), after, before)
+    rows = finding.find(credentials_with_limits().filter(wanted), form.said("q"))
+    _turn_to(found, rows, after, before, searched=bool(form.said("q")))
     if not found.trouble:
         _add_use(found)
     return found
 
 
-def _turn_to(found: Listed, rows: Any, after: UUID | None, before: UUID | None) -> None:
-    """The page after or before a credential. What lies between is found in the index of names."""
+def _turn_to(found: Listed, rows: Any, after: UUID | None, before: UUID | None, *, searched: bool) -> None:
+    """The page after or before a credential. What lies between is found in the index of names; what was
+    searched for, in that of words."""
     place = after or before
     name = (
         place
@@ -164,11 +169,17 @@ def _turn_to(found: Listed, rows: Any, after: UUID | None, before: UUID | None) 
     )
     if name is None:
         after = before = None
+    backwards = before is not None and after is None
+    gathered = None
+    if searched and connections[rows.db].vendor == "postgresql":
+        here = Place(name, place) if name is not None and place else None
+        gathered = gather(rows, BY_NAME, place=here, downwards=backwards, size=SIZE + 1, most=BY_WORDS)
+    if gathered:
+        rows = rows.filter(pk__in=[pk for pk, _name, _then in gathered.keys])
     elif after:
         rows = rows.filter(Q(name__gt=name) | Q(pk__gt=place), name__gte=name)
-    else:
+    elif before:
         rows = rows.filter(Q(name__lt=name) | Q(pk__lt=place), name__lte=name)
-    backwards = before is not None and after is None
     read = list(rows.order_by(*(("-name", "-pk") if backwards else ("name", "pk")))[: SIZE + 1])
     more, read = len(read) > SIZE, read[:SIZE]
     if backwards:

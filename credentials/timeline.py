@@ -83,7 +83,8 @@ def changes(found: list[Holder], until: datetime, most: int) -> Iterable[Entry]:
             actor=event.actor,
             component=holder.component,
             about=audit_words.thing_words(event.object_type, "x", event.object_label),
-            change=True,
+            # Before it was created it did not work either.
+            change=event.action != "create",
         )
 
 

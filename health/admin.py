@@ -17,7 +17,7 @@ from health.admin_base import ModelAdmin, ReadOnlyAdmin
 from health.console import component as console
 from health.forms import ComponentForm
 from health.models import Component, Flip, Note
-from health.templatetags.lanyard import badge, moment, status_badge
+from health.templatetags.lanyard import badge, badge_of, moment
 
 FEW = 2
 # Where a column has nothing to say. On a phone, where columns are lines, it takes none.
@@ -139,7 +139,7 @@ class ComponentAdmin(ModelAdmin):
         for component in needing.order_by("kind", "name")[:50]:
             protected.append(format_html('<a href="{}">{}</a>', views.page_url(component), component))
         flips = Flip.objects.filter(component__in=ids).count()
-        notes = Note.objects.filter(component__in=ids).count()
+        notes = Note.everything.filter(component__in=ids).count()
         listed = [str(component) for component in chosen]
         if flips or notes:
             listed.append(
@@ -176,9 +176,9 @@ class FlipAdmin(ReadOnlyAdmin):
     def change(self, flip: Flip) -> str:
         return format_html(
             '<span class="flip">{}<span class="arrow" aria-label="{}">→</span>{}</span>',
-            status_badge(flip.old),
+            badge_of(flip.old, flip.component),
             _("to"),
-            status_badge(flip.new),
+            badge_of(flip.new, flip.component),
         )
 
     @display(description=gettext_lazy("happened"), ordering="happened_at")

@@ -1,4 +1,5 @@
-"""What a worker does once a night: it compares each stored status with what the roll-up says (13.4).
+"""What a worker does once a night: it compares each stored status with what the roll-up says (13.4), and
+whatever else is registered here.
 
 There is no drift unless somebody wrote past health, or health has a fault. So what is found is an incident of
 ours, which stands until a night finds nothing; the statuses themselves are put right at once.
@@ -7,6 +8,8 @@ ours, which stands until a night finds nothing; the statuses themselves are put 
 import logging
 import threading
 import time
+from collections.abc import Callable
+from functools import partial
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -21,6 +24,28 @@ logger = logging.getLogger(__name__)
 VERIFY = "verify_rollup"
 CODE = "rollup_drift"
 NAMED = 5
+# It ends early when the event is set, and returns how many rows it was about.
+Chore = Callable[[threading.Event], int]
+
+_registered: dict[str, Chore] = {}
+
+
+def register(name: str, chore: Chore) -> None:
+    """Let one of all workers do this once a night, after what this module does itself."""
+    _registered[name] = chore
+
+
+def chores() -> dict[str, Callable[[threading.Event], object]]:
+    """All that is done once a night, by the name under which a worker claims it."""
+    return {VERIFY: verify_rollup} | {name: partial(_do, name, chore) for name, chore in _registered.items()}
+
+
+def _do(name: str, chore: Chore, stopping: threading.Event) -> None:
+    began_at = timezone.now()
+    looked_at = chore(stopping)
+    # Where it was stopped on the way, another worker begins anew.
+    if not stopping.is_set():
+        upkeep.done(name, began_at=began_at, looked_at=looked_at, found=0)
 
 
 def lasting_drift(stopping: threading.Event | None = None, pause: float = 1.0) -> list[Component]:

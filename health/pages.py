@@ -6,6 +6,7 @@ from uuid import UUID
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils.http import url_has_allowed_host_and_scheme
 
 
 def page(request: HttpRequest, template: str, **context: Any) -> HttpResponse:
@@ -28,6 +29,14 @@ def address(request: HttpRequest, **changed: Any) -> str:
         if value is not None:
             query[name] = str(value)
     return f"{request.path}?{query.urlencode()}" if query else request.path
+
+
+def way_back(request: HttpRequest, otherwise: str) -> str:
+    """Where to go on afterwards: the page of ours that `next` names, where it names one."""
+    wanted = request.POST.get("next") or request.GET.get("next", "")
+    # No host is allowed, so only an address on this one passes; and a name of a route is none.
+    ours = wanted.startswith("/") and url_has_allowed_host_and_scheme(wanted, allowed_hosts=None)
+    return wanted if ours else otherwise
 
 
 def key(text: str | None) -> UUID | None:

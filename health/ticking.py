@@ -58,11 +58,12 @@ class Ticking:
     def _due(self) -> None:
         upkeep.beat(self.name, timezone.now())
         whole(self.ending)
-        if not (self.night and self.night.is_alive()) and upkeep.take(nightly.VERIFY, timezone.now()):
-            # It takes minutes where there are a million: the ticks go on meanwhile.
-            work = partial(self._doing, partial(nightly.verify_rollup, self.ending))
-            self.night = threading.Thread(target=work, daemon=True)
-            self.night.start()
+        for name, chore in nightly.chores().items():
+            if not (self.night and self.night.is_alive()) and upkeep.take(name, timezone.now()):
+                # It takes minutes where there are a million: the ticks go on meanwhile.
+                work = partial(self._doing, partial(chore, self.ending))
+                self.night = threading.Thread(target=work, daemon=True)
+                self.night.start()
 
     def _doing(self, work: Callable[[], object]) -> None:
         try:

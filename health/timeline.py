@@ -14,13 +14,12 @@ from django.db.models import Case, Exists, F, OuterRef, When
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from health.fields import YEARS
 from health.graph import Id
 from health.models import Component, Flip, Note, Override, Pause
 from health.status import Status
 
 SIZE = 20
-# Days that the databases can compute with.
-YEARS = range(1970, 9000)
 # Further than this nothing is brought into connection with a failure.
 BEFORE, NAMED_BEFORE = timedelta(days=2), 3
 
@@ -144,8 +143,11 @@ def _notes(components: Collection[Id], until: datetime, most: int) -> Iterable[E
     same = Flip.objects.filter(
         component=OuterRef("component"), happened_at=OuterRef("since"), code=OuterRef("code")
     )
-    rows = Note.objects.filter(component__in=components, since__lte=until).exclude(Exists(same))
-    for note in rows.order_by("-since", "-pk")[:most]:
+    last = Case(When(removed_at__lte=until, then=F("removed_at")), default=F("since"))
+    rows = Note.everything.filter(component__in=components, since__lte=until).exclude(Exists(same))
+    for note in rows.annotate(last=last).order_by("-last", "-pk")[:most]:
+        if note.removed_at and note.removed_at <= until:
+            yield Entry(note.removed_at, _("Note removed"), "delete", said=note.text, actor=note.removed_by)
         yield Entry(
             note.since,
             _("Note"),
@@ -180,7 +182,8 @@ def _spells(
 ) -> Iterable[Entry]:
     """The beginnings and ends of what held for a time: of the newest by either."""
     ended = Case(When(ended_at__lte=until, then=F("ended_at")), default=F("starts_at"))
-    newest = rows.filter(starts_at__lte=until).annotate(last=ended).order_by("-last", "-pk")
+    begun = rows.filter(starts_at__lte=until).exclude(ended_at__lt=F("starts_at"))
+    newest = begun.annotate(last=ended).order_by("-last", "-pk")
     for spell in newest[:most]:
         began, over = words(spell)
         if spell.ended_at and spell.ended_at <= until:

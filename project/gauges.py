@@ -7,23 +7,20 @@ lines than ten. The queries are a constant few, and what they found is kept for 
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import Any
 
-from django.apps import apps
-from django.db import connection
+from django.db import DatabaseError, connection, connections
 from django.db.models import Count, Min, Q
 from django.utils import timezone
 
 from credentials import kinds
 from credentials.limiter import LimiterUnavailable, watching
-from credentials.models import AuditEvent, Credential, OAuthApp
+from credentials.models import AuditEvent, Channel, Credential, Delivery, OAuthApp
 from health import nightly, schedule, upkeep
 from health.models import FAILING, Beat, Chore, Component, Flip
 from health.status import Status
+from project.prometheus import Lines
 
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 # Seconds for which the numbers are kept; over so many minutes the use of limits is added up; what comes more
 # than so much later than it was due is overdue.
 KEPT, MINUTES, OVERDUE = 5.0, 5, timedelta(minutes=1)
@@ -48,44 +45,55 @@ APART = (
     ),
 )
 OTHER = "other"
+# Seconds, in which Prometheus has not given up yet.
+PATIENCE = 8.0
 
 _kept: tuple[float, str] = (float("-inf"), "")
 _lock = threading.Lock()
+_gathering: "_Gathering | None" = None
 
-Labels = Mapping[str, str]
+
+class Silent(DatabaseError):
+    """What the numbers are gathered from did not answer in time."""
 
 
-class Lines:
-    """Metrics in their text format."""
+class _Gathering(threading.Thread):
+    """The numbers, as one thread gathers them for all who ask meanwhile."""
 
     def __init__(self) -> None:
-        self.lines: list[str] = []
+        super().__init__(name="metrics", daemon=True)
+        self.found = ""
+        self.error: Exception | None = None
 
-    def add(
-        self, name: str, words: str, samples: Iterable[tuple[Labels, float]], kind: str = "gauge"
-    ) -> None:
-        name = f"lanyard_{name}"
-        self.lines += [f"# HELP {name} {words}", f"# TYPE {name} {kind}"]
-        for labels, value in samples:
-            inside = ",".join(f'{key}="{_escaped(text)}"' for key, text in labels.items())
-            self.lines.append(f"{name}{{{inside}}} {value:.15g}" if inside else f"{name} {value:.15g}")
-
-    def one(self, name: str, words: str, value: float, kind: str = "gauge") -> None:
-        self.add(name, words, [({}, value)], kind)
-
-    def text(self) -> str:
-        return "\n".join(self.lines) + "\n"
+    def run(self) -> None:
+        try:
+            self.found = gathered(timezone.now())
+        except Exception as error:  # noqa: BLE001 - it is raised where somebody waits for it
+            self.error = error
+        finally:
+            connections.close_all()
 
 
 def text() -> str:
-    """All metrics, a few seconds old at most. Raises DatabaseError."""
-    global _kept
+    """All metrics, a few seconds old at most. Raises DatabaseError, and Silent where something hangs: one
+    thread waits for it then, and no more."""
+    global _kept, _gathering
     with _lock:
         at, found = _kept
-        if time.monotonic() - at > KEPT:
-            found = gathered(timezone.now())
-            _kept = time.monotonic(), found
-        return found
+        if time.monotonic() - at <= KEPT:
+            return found
+        if _gathering is None or not _gathering.is_alive():
+            _gathering = _Gathering()
+            _gathering.start()
+        mine = _gathering
+    mine.join(PATIENCE)
+    if mine.is_alive():
+        raise Silent
+    if mine.error:
+        raise mine.error
+    with _lock:
+        _kept = time.monotonic(), mine.found
+    return mine.found
 
 
 def gathered(now: datetime) -> str:
@@ -209,11 +217,23 @@ def _workers(out: Lines, now: datetime) -> None:
 
 
 def _notifications(out: Lines, now: datetime) -> None:
-    delivery: Any = apps.get_model("credentials", "Delivery")
-    found = delivery.objects.filter(state="pending", due_at__lte=now).aggregate(Count("pk"), Min("due_at"))
-    out.one("notifications_due", "Messages that should be on their way.", found["pk__count"])
-    oldest = _age(found["due_at__min"], now)
-    out.one("notifications_oldest_due_seconds", "How long the oldest of them waits.", oldest)
+    due = Q(due_at__lte=now)
+    rows = Delivery.objects.filter(state=Delivery.State.PENDING).values_list("channel__way").order_by()
+    found = dict.fromkeys(Channel.Way.values, (0, 0, None)) | {
+        way: more
+        for way, *more in rows.annotate(
+            waiting=Count("pk"), due=Count("pk", filter=due), oldest=Min("due_at", filter=due)
+        )
+    }
+    out.add(
+        "notifications_waiting",
+        "Messages to be sent: now, together with others of their like, or once more after a failure.",
+        (({"way": way}, waiting) for way, (waiting, _due, _oldest) in found.items()),
+    )
+    number = sum(due for _waiting, due, _oldest in found.values())
+    out.one("notifications_due", "Messages that should be on their way.", number)
+    oldest = min((at for _waiting, _due, at in found.values() if at), default=None)
+    out.one("notifications_oldest_due_seconds", "How long the oldest of them waits.", _age(oldest, now))
 
 
 def _limits(out: Lines) -> None:
@@ -260,7 +280,3 @@ def _audit(out: Lines, now: datetime) -> None:
 
 def _age(at: datetime | None, now: datetime) -> float:
     return max(0.0, (now - at).total_seconds()) if at else 0.0
-
-
-def _escaped(label: str) -> str:
-    return label.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")

@@ -2,17 +2,20 @@
 
 from django.contrib.auth.decorators import permission_required
 from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 
 from credentials import kinds
 from credentials.console import providers as shown
 from credentials.models import OAuthApp
+from health import incidents
 from health.pages import page
 
-SEE = "credentials.view_credential"
+SEE, PLAN = "credentials.view_credential", "health.report_component"
 APPS = 20
 
 
@@ -54,5 +57,19 @@ def provider(request: HttpRequest, slug: str) -> HttpResponse:
         turned=shown.turned(found, now),
         apps=list(apps.order_by("-is_default", "name", "pk")[:APPS]) if may_see_apps else [],
         since_days=shown.SINCE.days,
+        maintenance=shown.maintenance(found, now),
+        may_plan=request.user.has_perm(PLAN),
         read_at=now,
     )
+
+
+@never_cache
+@permission_required((SEE, PLAN), raise_exception=True)
+@require_POST
+def plan_maintenance(request: HttpRequest, slug: str) -> HttpResponse:
+    """To the page on which a provider is paused, and all that is there with it, now or at a later time."""
+    if slug not in kinds.PROVIDERS:
+        raise Http404
+    component = incidents.of_provider(slug)
+    address = reverse("health_act", args=[component.pk, "pause"])
+    return redirect(f"{address}?next={reverse('provider', args=[slug])}")

@@ -17,7 +17,7 @@ from credentials.models import Credential, OAuthApp, RateLimit
 from credentials.models.properties import secret_names
 from health import incidents, selection
 from health.meaning import CUSTOMER, US
-from health.models import Component, Flip
+from health.models import Component, Flip, Pause
 from health.observations import CODES
 from health.status import Status
 
@@ -154,6 +154,12 @@ def turned(provider: Provider, now: datetime) -> list[Tally]:
     )
     found = dict(flips.order_by().values_list("new").annotate(number=Count("*")))
     return [_count(provider, status, found[status]) for status in ORDER if status in found]
+
+
+def maintenance(provider: Provider, now: datetime) -> list[Pause]:
+    """When all that is at a provider is paused with it: what is in force, and what is planned."""
+    rows = Pause.objects.filter(component=incidents.provider_id(provider.key), ended_at=None, ends_at__gt=now)
+    return list(rows.order_by("starts_at", "pk")[:SHOWN])
 
 
 def words() -> Any:

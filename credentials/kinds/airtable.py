@@ -14,6 +14,7 @@ from credentials.models.access import Tokens
 from credentials.models.consent import Consent
 from credentials.models.credential import Credential
 from credentials.models.declaration import Values
+from credentials.models.formats import Format, never
 from credentials.models.rate_limit import SECOND, Limit
 from credentials.sealing import SecretField
 from health.fields import PlainTextField
@@ -26,6 +27,7 @@ PROVIDER = Provider(
     name="Airtable",
     category=_("Databases"),
     docs_url="https://airtable.com/developers/web/api/introduction",
+    status_url="https://status.airtable.com/",
     limits=_("5 requests per second for each base; after a refusal it stays closed for 30 seconds."),
 )
 
@@ -39,6 +41,13 @@ class AirtableOAuth2(Credential):
     SUMMARY = _("A user's consent to your Airtable integration. The refresh token changes at every use.")
     HELP_URL = "https://airtable.com/developers/web/guides/oauth-integrations"
     PROPERTIES = ("airtable_uid", "refresh_token", "scope")
+    FORMATS = (
+        never("refresh_token", r"pat.*\.", _("This is a personal access token, not a refresh token.")),
+        never(
+            "refresh_token", r"key.{14}$", _("This is an API key of the kind that Airtable ended in 2024.")
+        ),
+        Format("airtable_uid", r"usr.*", _("An Airtable user id begins with usr.")),
+    )
     USES_OAUTH_APP = True
     API_HOST = "api.airtable.com"
     SIGN_IN_HOST = "airtable.com"
@@ -104,13 +113,3 @@ class AirtableOAuth2(Credential):
     @classmethod
     def default_limit(cls, properties: Values) -> Limit:
         return Limit(5, SECOND)
-
-    def check_format(self) -> dict[str, Any]:
-        token = self.fresh("refresh_token") or ""
-        if token.startswith("pat") and "." in token:
-            return {"refresh_token": _("This is a personal access token, not a refresh token.")}
-        if token.startswith("key") and len(token) == 17:
-            return {"refresh_token": _("This is an API key of the kind that Airtable ended in 2024.")}
-        if self.airtable_uid and not self.airtable_uid.startswith("usr"):
-            return {"airtable_uid": _("An Airtable user id begins with usr.")}
-        return {}

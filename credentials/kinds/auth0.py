@@ -1,6 +1,5 @@
 """Auth0: https://auth0.com/docs/api/management/v2"""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +14,7 @@ from credentials.kinds.provider import Provider
 from credentials.models.access import Quota, whole
 from credentials.models.credential import Credential
 from credentials.models.declaration import Values
+from credentials.models.formats import never, usually
 from credentials.models.rate_limit import SECOND, Limit
 from credentials.sealing import SecretField
 from health.fields import PlainTextField
@@ -25,6 +25,7 @@ PROVIDER = Provider(
     category=_("Developer tools"),
     docs_url="https://auth0.com/docs/troubleshoot/customer-support/operational-policies/rate-limit-policy/"
     "rate-limit-configurations",
+    status_url="https://status.auth0.com/",
     limits=_("Management API: 2 requests per second for each tenant, 16 for production ones of Enterprise."),
 )
 
@@ -46,6 +47,24 @@ class Auth0ClientCredentials(Credential):
     )
     PROPERTIES = ("domain", "client_id", "client_secret", "audience", "scope")
     DESTINATION = ("domain",)
+    FORMATS = (
+        never(
+            "domain",
+            rf"({'|'.join(NO_TENANTS)})\.",
+            _("This is a host of Auth0's own pages: the tenant has another."),
+        ),
+        never(
+            "client_secret",
+            r"eyJ[^.]*\.[^.]*\.[^.]*$",
+            _("This is an access token, which ends after a day, not the secret."),
+        ),
+        usually("client_id", r"[\w-]{32}", _("A client id of Auth0 usually has 32 letters and digits.")),
+        usually(
+            "client_secret",
+            r"[\w-]{64,}",
+            _("A client secret of Auth0 usually has 64 letters and digits or more."),
+        ),
+    )
     TOKEN_LIFETIME = 24 * 3600
     # https://auth0.com/docs/api/management/v2 (common errors)
     RULES = (
@@ -131,20 +150,10 @@ class Auth0ClientCredentials(Credential):
         return Limit(2, SECOND)
 
     def check_format(self) -> dict[str, Any]:
-        if str(self.domain).partition(".")[0] in NO_TENANTS:
-            return {"domain": _("This is a host of Auth0's own pages: the tenant has another.")}
-        secret = self.fresh("client_secret") or ""
-        if secret.startswith("eyJ") and secret.count(".") == 2:
-            return {"client_secret": _("This is an access token, which ends after a day, not the secret.")}
-        return repeated(self, "client_id", "client_secret")
+        return super().check_format() or repeated(self, "client_id", "client_secret")
 
     def warnings(self) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        if not re.fullmatch(r"[\w-]{32}", self.client_id, re.ASCII):
-            found["client_id"] = _("A client id of Auth0 usually has 32 letters and digits.")
-        secret = self.fresh("client_secret")
-        if secret and not re.fullmatch(r"[\w-]{64,}", secret, re.ASCII):
-            found["client_secret"] = _("A client secret of Auth0 usually has 64 letters and digits or more.")
+        found = super().warnings()
         if self.audience not in ("", f"https://{self.domain}/api/v2/"):
             found["audience"] = _("The Management API's is https://, the domain, and /api/v2/ at the end.")
         return found

@@ -34,6 +34,7 @@ PROVIDER = Provider(
     name="GitHub",
     category=_("Developer tools"),
     docs_url="https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api",
+    status_url="https://www.githubstatus.com/",
     limits=_("5,000 requests per hour for each installation, 100 at the same time."),
 )
 
@@ -71,6 +72,7 @@ class GitHubApp(Credential):
     HELP_URL = (
         "https://docs.github.com/en/apps/using-github-apps/reviewing-and-modifying-installed-github-apps"
     )
+    SECRETS_BEGIN = ("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_")
     PROPERTIES = ("account_login", "account_type", "installation_id")
     OLDER_KINDS = ("github",)
     USES_OAUTH_APP = True

@@ -16,6 +16,7 @@ from credentials.models.access import Quota, Tokens, whole
 from credentials.models.consent import Consent
 from credentials.models.credential import Credential
 from credentials.models.declaration import Values
+from credentials.models.formats import never
 from credentials.models.rate_limit import SECOND, Limit
 from credentials.sealing import SecretField
 from health.fields import PlainTextField
@@ -31,6 +32,7 @@ PROVIDER = Provider(
     name="HubSpot",
     category=_("Customers and marketing"),
     docs_url="https://developers.hubspot.com/docs/api/usage-details",
+    status_url="https://status.hubspot.com/",
     limits=_("100 requests per 10 seconds for each app and account; searches 4 per second."),
 )
 
@@ -41,7 +43,9 @@ class HubSpotOAuth2(Credential):
     LABEL = _("OAuth 2.0")
     SUMMARY = _("A portal's consent to your HubSpot app. The refresh token lives until the app is removed.")
     HELP_URL = "https://developers.hubspot.com/docs/api/working-with-oauth"
+    SECRETS_BEGIN = ("pat-na", "pat-eu", "pat-ap")
     PROPERTIES = ("hub_domain", "hub_id", "refresh_token", "scopes")
+    FORMATS = (never("refresh_token", "pat-", _("This is the token of a private app, not a refresh token.")),)
     OLDER_KINDS = ("hubspot",)
     USES_OAUTH_APP = True
     API_HOST = "api.hubapi.com"
@@ -124,8 +128,3 @@ class HubSpotOAuth2(Credential):
             whole(answer.header("X-HubSpot-RateLimit-Interval-Milliseconds")),
             whole(answer.header("X-HubSpot-RateLimit-Remaining")),
         )
-
-    def check_format(self) -> dict[str, Any]:
-        if (self.fresh("refresh_token") or "").startswith("pat-"):
-            return {"refresh_token": _("This is the token of a private app, not a refresh token.")}
-        return {}

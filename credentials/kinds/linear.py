@@ -16,6 +16,7 @@ from credentials.models.access import Quota, Tokens, whole
 from credentials.models.consent import Consent
 from credentials.models.credential import Credential
 from credentials.models.declaration import Values
+from credentials.models.formats import never
 from credentials.models.rate_limit import HOUR, Limit
 from credentials.sealing import SecretField
 from health.fields import PlainTextField
@@ -28,6 +29,7 @@ PROVIDER = Provider(
     name="Linear",
     category=_("Developer tools"),
     docs_url="https://linear.app/developers/rate-limiting",
+    status_url="https://linearstatus.com/",
     limits=_("5,000 requests per hour for each user of an OAuth app; complexity is counted besides."),
 )
 
@@ -54,7 +56,16 @@ class LinearOAuth2(Credential):
         "A workspace's consent to your Linear app. Apps made since October 2025 get a refresh token too."
     )
     HELP_URL = "https://linear.app/developers/oauth-2-0-authentication"
+    SECRETS_BEGIN = ("lin_api_", "lin_oauth_", "lin_refresh_", "lin_wh_")
     PROPERTIES = ("access_token", "refresh_token", "scope", "linear_org_id", "linear_org_name")
+    FORMATS = tuple(
+        never(name, beginning, says)
+        for name in ("access_token", "refresh_token")
+        for beginning, says in (
+            ("lin_api_", _("This is a personal API key, not a token of an OAuth app.")),
+            ("lin_wh_", _("This is the secret of a webhook, not a token.")),
+        )
+    )
     USES_OAUTH_APP = True
     API_HOST = "api.linear.app"
     REFRESHES_WITH = "refresh_token"
@@ -134,12 +145,3 @@ class LinearOAuth2(Credential):
     @classmethod
     def default_limit(cls, properties: Values) -> Limit:
         return Limit(5000, HOUR)
-
-    def check_format(self) -> dict[str, Any]:
-        for name in ("access_token", "refresh_token"):
-            text = self.fresh(name) or ""
-            if text.startswith("lin_api_"):
-                return {name: _("This is a personal API key, not a token of an OAuth app.")}
-            if text.startswith("lin_wh_"):
-                return {name: _("This is the secret of a webhook, not a token.")}
-        return {}

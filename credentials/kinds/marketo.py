@@ -1,6 +1,5 @@
 """Marketo Engage: https://experienceleague.adobe.com/en/docs/marketo-developer/marketo/rest/authentication"""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +12,7 @@ from credentials.kinds.common import client_credentials_call, joined, repeated
 from credentials.kinds.provider import Provider
 from credentials.models.credential import Credential
 from credentials.models.declaration import Values
+from credentials.models.formats import never, usually
 from credentials.models.rate_limit import SECOND, Limit
 from credentials.sealing import SecretField
 from health.fields import PlainTextField
@@ -23,6 +23,7 @@ PROVIDER = Provider(
     category=_("Customers and marketing"),
     docs_url="https://experienceleague.adobe.com/en/docs/marketo-developer/marketo/rest/"
     "marketo-integration-best-practices",
+    status_url="https://status.adobe.com/",
     limits=_(
         "100 requests per 20 seconds, 10 at a time and usually 50,000 a day, which all integrations of an "
         "instance share: take half."
@@ -53,6 +54,19 @@ class MarketoClientCredentials(Credential):
     )
     PROPERTIES = ("munchkin_id", "client_id", "client_secret", "api_user")
     DESTINATION = ("munchkin_id",)
+    FORMATS = (
+        never(
+            "client_secret",
+            rf"{UUID}:\w+$",
+            _("This is an access token, which ends within an hour, not the secret."),
+        ),
+        usually("client_id", UUID, _("A client id of Marketo is usually a UUID.")),
+        usually(
+            "client_secret",
+            r"[A-Za-z0-9]{32}",
+            _("A client secret of Marketo usually has 32 letters and digits."),
+        ),
+    )
     RULES = RULES
     TOKEN_RULES = (
         Rule("client_rejected", sign=("unauthorized", "invalid_client", "unauthorized_client")),
@@ -116,15 +130,4 @@ class MarketoClientCredentials(Credential):
         return Limit(50, 20 * SECOND, 5)
 
     def check_format(self) -> dict[str, Any]:
-        if re.fullmatch(rf"{UUID}:\w+", self.fresh("client_secret") or "", re.ASCII):
-            return {"client_secret": _("This is an access token, which ends within an hour, not the secret.")}
-        return repeated(self, "client_id", "client_secret")
-
-    def warnings(self) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        if not re.fullmatch(UUID, self.client_id, re.ASCII):
-            found["client_id"] = _("A client id of Marketo is usually a UUID.")
-        secret = self.fresh("client_secret")
-        if secret and not re.fullmatch(r"[A-Za-z0-9]{32}", secret):
-            found["client_secret"] = _("A client secret of Marketo usually has 32 letters and digits.")
-        return found
+        return super().check_format() or repeated(self, "client_id", "client_secret")

@@ -1,7 +1,6 @@
 """NetSuite: https://docs.oracle.com/en/cloud/saas/netsuite/ns-online-help/chapter_1540391670.html"""
 
 import logging
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +15,7 @@ from credentials.kinds.common import repeated
 from credentials.kinds.provider import Provider
 from credentials.models.credential import Credential
 from credentials.models.declaration import Values
+from credentials.models.formats import usually
 from credentials.models.rate_limit import SECOND, Limit
 from credentials.sealing import SecretField
 from health.fields import PlainTextField
@@ -28,6 +28,7 @@ PROVIDER = Provider(
     name="NetSuite",
     category=_("Payments and finance"),
     docs_url="https://docs.oracle.com/en/cloud/saas/netsuite/ns-online-help/section_1500275531.html",
+    status_url="https://status.netsuite.com/",
     limits=_(
         "By requests at a time, 5 to 55 for the whole account by its tier, 10 more for each SuiteCloud Plus "
         "licence. No rate is published."
@@ -83,6 +84,10 @@ class NetSuiteTBA(Credential):
     HELP_URL = "https://docs.oracle.com/en/cloud/saas/netsuite/ns-online-help/bridgehead_4254083671.html"
     PROPERTIES = ("account_id", "consumer_key", "consumer_secret", "token_id", "token_secret")
     DESTINATION = ("account_id",)
+    FORMATS = tuple(
+        usually(name, r"[A-Za-z0-9]{64}", _("One of NetSuite usually has 64 letters and digits."))
+        for name in ("consumer_key", "consumer_secret", "token_id", "token_secret")
+    )
     RULES = RULES
 
     account_id = IdentifierField(
@@ -148,16 +153,3 @@ class NetSuiteTBA(Credential):
 
     def check_format(self) -> dict[str, Any]:
         return repeated(self, "consumer_key", "consumer_secret", "token_id", "token_secret")
-
-    def warnings(self) -> dict[str, Any]:
-        texts = {
-            "consumer_key": self.consumer_key,
-            "consumer_secret": self.fresh("consumer_secret"),
-            "token_id": self.token_id,
-            "token_secret": self.fresh("token_secret"),
-        }
-        return {
-            name: _("One of NetSuite usually has 64 letters and digits.")
-            for name, text in texts.items()
-            if text and not re.fullmatch(r"[A-Za-z0-9]{64}", text)
-        }

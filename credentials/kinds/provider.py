@@ -9,10 +9,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Provider:
-    """A third-party service. `limits` is what it promises about rate limits, in one sentence for people."""
+    """A third-party service. `limits` is what it promises about rate limits, in one sentence for people;
+    `status_url` its public page of outages, where it has one that needs no account."""
 
     key: str
     name: str
     category: "StrOrPromise"
     docs_url: str
     limits: "StrOrPromise"
+    status_url: str = ""

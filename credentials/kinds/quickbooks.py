@@ -17,6 +17,7 @@ from credentials.models.access import Tokens, seconds
 from credentials.models.consent import Consent
 from credentials.models.credential import Credential
 from credentials.models.declaration import Values
+from credentials.models.formats import never, usually
 from credentials.models.rate_limit import MINUTE, Limit
 from credentials.sealing import SecretField
 from health.fields import PlainTextField
@@ -29,6 +30,7 @@ PROVIDER = Provider(
     name="QuickBooks",
     category=_("Payments and finance"),
     docs_url="https://developer.intuit.com/app/developer/qbo/docs/learn/limits-and-throttles",
+    status_url="https://status.developer.intuit.com/",
     limits=_("500 requests per minute for each company; 10 per second for each app and company."),
 )
 
@@ -57,9 +59,19 @@ class QuickBooksOAuth2(Credential):
     LABEL = _("OAuth 2.0")
     SUMMARY = _("A company's consent to your Intuit app. The refresh token changes about once a day.")
     HELP_URL = "https://developer.intuit.com/app/developer/qbo/docs/develop/authentication-and-authorization/oauth-2.0"
+    SECRETS_BEGIN = ("RT1-",)
     PROPERTIES = ("realm_id", "refresh_token", "scope", "environment", "company_name")
     # The company is a part of the path: a mistyped realm id is mended without a new consent.
     DESTINATION = ("environment",)
+    FORMATS = (
+        never("refresh_token", r"eyJ.*\.", _("This is an access token, which ends after an hour.")),
+        usually("realm_id", r".{10,19}", _("A realm id usually has 10 to 19 digits.")),
+        usually(
+            "refresh_token",
+            r"(AB11|RT1-).*",
+            _("A refresh token of Intuit usually begins with AB11 or RT1-."),
+        ),
+    )
     USES_OAUTH_APP = True
     API_HOST = PRODUCTION
     SIGN_IN_HOST = "oauth.platform.intuit.com"
@@ -144,18 +156,8 @@ class QuickBooksOAuth2(Credential):
     def default_limit(cls, properties: Values) -> Limit:
         return Limit(500, MINUTE, 10)
 
-    def check_format(self) -> dict[str, Any]:
-        text = self.fresh("refresh_token") or ""
-        if text.startswith("eyJ") and "." in text:
-            return {"refresh_token": _("This is an access token, which ends after an hour.")}
-        return {}
-
     def warnings(self) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        if not 10 <= len(self.realm_id) <= 19:
-            found["realm_id"] = _("A realm id usually has 10 to 19 digits.")
-        if not (self.fresh("refresh_token") or "AB11").startswith(("AB11", "RT1-")):
-            found["refresh_token"] = _("A refresh token of Intuit usually begins with AB11 or RT1-.")
+        found = super().warnings()
         if not any(re.fullmatch(r"com\.intuit\.quickbooks\.\w+", one) for one in self.scope.split()):
             found["scope"] = _("Without com.intuit.quickbooks.accounting, no books can be read.")
         return found

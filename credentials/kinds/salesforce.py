@@ -16,6 +16,7 @@ from credentials.models.access import Quota, Tokens, whole
 from credentials.models.consent import Consent
 from credentials.models.credential import Credential
 from credentials.models.declaration import Values
+from credentials.models.formats import usually
 from credentials.models.rate_limit import DAY, Limit
 from credentials.sealing import SecretField
 from health.fields import PlainTextField
@@ -29,6 +30,7 @@ PROVIDER = Provider(
     category=_("Customers and marketing"),
     docs_url="https://developer.salesforce.com/docs/atlas.en-us.salesforce_app_limits_cheatsheet.meta/"
     "salesforce_app_limits_cheatsheet/salesforce_app_limits_platform_api.htm",
+    status_url="https://status.salesforce.com/",
     limits=_("Enterprise: 100,000 requests per 24 hours and more for each licence; 25 long ones at a time."),
 )
 
@@ -75,8 +77,10 @@ class SalesforceOAuth2(Credential):
     LABEL = _("OAuth 2.0")
     SUMMARY = _("A user's consent to your connected app, good for one Salesforce organization.")
     HELP_URL = "https://help.salesforce.com/s/articleView?id=sf.domain_name_overview.htm"
+    SECRETS_BEGIN = ("5Aep861",)
     PROPERTIES = ("domain", "refresh_token", "scope", "salesforce_id")
     DESTINATION = ("domain",)
+    FORMATS = (usually("salesforce_id", r"00D.*", _("The id of an organization usually begins with 00D.")),)
     OLDER_KINDS = ("salesforce",)
     OLDER_PROPERTIES = {"instance_url": "domain"}
     USES_OAUTH_APP = True
@@ -153,8 +157,3 @@ class SalesforceOAuth2(Credential):
     @classmethod
     def default_limit(cls, properties: Values) -> Limit:
         return Limit(100_000, DAY, 25)
-
-    def warnings(self) -> dict[str, Any]:
-        if not self.salesforce_id.startswith("00D"):
-            return {"salesforce_id": _("The id of an organization usually begins with 00D.")}
-        return {}

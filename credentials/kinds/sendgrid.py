@@ -1,8 +1,5 @@
 """SendGrid: https://www.twilio.com/docs/sendgrid/api-reference/how-to-use-the-sendgrid-v3-api/authentication"""
 
-import re
-from typing import Any
-
 import requests
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -15,6 +12,7 @@ from credentials.kinds.provider import Provider
 from credentials.models.access import Probe, Quota, whole
 from credentials.models.credential import Credential
 from credentials.models.declaration import Values
+from credentials.models.formats import Format, usually
 from credentials.models.rate_limit import MINUTE, Limit
 from credentials.sealing import SecretField
 from health.fields import PlainTextField
@@ -24,6 +22,7 @@ PROVIDER = Provider(
     name="SendGrid",
     category=_("Customers and marketing"),
     docs_url="https://www.twilio.com/docs/sendgrid/api-reference/how-to-use-the-sendgrid-v3-api/rate-limits",
+    status_url="https://status.sendgrid.com/",
     limits=_("Not published: they differ by call and plan, and each answer tells what is left."),
 )
 
@@ -57,8 +56,17 @@ class SendGridKey(Credential):
     LABEL = _("API key")
     SUMMARY = _("A key that the customer made in their settings. One with custom, read-only access is best.")
     HELP_URL = "https://www.twilio.com/docs/sendgrid/ui/account-and-settings/api-keys"
+    SECRETS_BEGIN = ("SG.",)
     PROPERTIES = ("api_key", "region", "subuser")
     DESTINATION = ("region",)
+    FORMATS = (
+        Format("api_key", r"SG\..*", _("A key of SendGrid begins with “SG.”: this is something else.")),
+        usually(
+            "api_key",
+            r"SG\.[\w-]{22}\.[\w-]{43}",
+            _("A key of SendGrid has 69 characters: a part of it may be missing."),
+        ),
+    )
     SEPARATES = ("subuser",)
     API_HOST = "api.sendgrid.com"
     RULES = RULES
@@ -134,14 +142,3 @@ class SendGridKey(Credential):
     def destination(self) -> tuple[str, ...]:
         kind, region, app = super().destination()
         return (kind, "region=global" if region == "region=" else region, app)
-
-    def check_format(self) -> dict[str, Any]:
-        if not (self.fresh("api_key") or "SG.").startswith("SG."):
-            return {"api_key": _("A key of SendGrid begins with “SG.”: this is something else.")}
-        return {}
-
-    def warnings(self) -> dict[str, Any]:
-        text = self.fresh("api_key")
-        if text and not re.fullmatch(r"SG\.[\w-]{22}\.[\w-]{43}", text, re.ASCII):
-            return {"api_key": _("A key of SendGrid has 69 characters: a part of it may be missing.")}
-        return {}

@@ -1,6 +1,5 @@
 """ServiceNow: https://www.servicenow.com/docs/r/api-reference/rest-api-explorer/c_RESTAPI.html"""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +15,7 @@ from credentials.kinds.provider import Provider
 from credentials.models.access import Quota, whole
 from credentials.models.credential import Credential
 from credentials.models.declaration import Values
+from credentials.models.formats import usually
 from credentials.models.rate_limit import HOUR, SECOND, Limit
 from credentials.sealing import SecretField
 from health.fields import PlainTextField
@@ -128,6 +128,13 @@ class ServiceNowClientCredentials(ServiceNowCredential):
     )
     HELP_URL = "https://www.servicenow.com/docs/r/platform-security/authentication/client-credentials.html"
     PROPERTIES = ("instance_url", "client_id", "client_secret")
+    FORMATS = (
+        usually(
+            "client_id",
+            r"[0-9a-f]{32}",
+            _("A client id of ServiceNow usually has 32 digits and letters from a to f."),
+        ),
+    )
     TOKEN_LIFETIME = 1800
     TOKEN_RULES = (
         Rule("revoked", sign=("invalid_grant",)),
@@ -160,10 +167,3 @@ class ServiceNowClientCredentials(ServiceNowCredential):
 
     def check_format(self) -> dict[str, Any]:
         return repeated(self, "client_id", "client_secret")
-
-    def warnings(self) -> dict[str, Any]:
-        if not re.fullmatch(r"[0-9a-f]{32}", self.client_id):
-            return {
-                "client_id": _("A client id of ServiceNow usually has 32 digits and letters from a to f.")
-            }
-        return {}

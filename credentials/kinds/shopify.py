@@ -18,6 +18,7 @@ from credentials.models.access import NO_TOKEN, Quota, Tokens, whole
 from credentials.models.consent import Consent, code_form
 from credentials.models.credential import Credential
 from credentials.models.declaration import Values
+from credentials.models.formats import never
 from credentials.models.rate_limit import SECOND, Limit
 from credentials.sealing import SecretField
 
@@ -29,6 +30,7 @@ PROVIDER = Provider(
     name="Shopify",
     category=_("Commerce"),
     docs_url="https://shopify.dev/docs/api/usage/limits",
+    status_url="https://www.shopifystatus.com/",
     limits=_("2 requests per second for each app and shop, with a bucket of 40; more on larger plans."),
 )
 
@@ -56,8 +58,10 @@ class ShopifyOAuth2(Credential):
     HELP_URL = (
         "https://shopify.dev/docs/apps/build/authentication-authorization/access-tokens/offline-access-tokens"
     )
+    SECRETS_BEGIN = ("shpat_", "shpca_", "shppa_", "shpss_")
     PROPERTIES = ("access_token", "shop_url")
     DESTINATION = ("shop_url",)
+    FORMATS = (never("access_token", "shpss_", _("This is the app's shared secret, not an access token.")),)
     USES_OAUTH_APP = True
     CONSENT = Consent(
         "https://{host}/admin/oauth/authorize", separator=",", asks=("shop_url",), echoes=("hmac", "shop")
@@ -145,11 +149,6 @@ class ShopifyOAuth2(Credential):
     @classmethod
     def default_limit(cls, properties: Values) -> Limit:
         return Limit(2, SECOND)
-
-    def check_format(self) -> dict[str, Any]:
-        if (self.fresh("access_token") or "").startswith("shpss_"):
-            return {"access_token": _("This is the app's shared secret, not an access token.")}
-        return {}
 
 
 def _until_restored(answer: Answer) -> float | None:

@@ -15,6 +15,7 @@ from credentials.models.access import Probe, Tokens
 from credentials.models.consent import Consent
 from credentials.models.credential import Credential
 from credentials.models.declaration import Values
+from credentials.models.formats import never, usually
 from credentials.models.rate_limit import SECOND, Limit
 from credentials.sealing import SecretField
 
@@ -26,6 +27,7 @@ PROVIDER = Provider(
     name="Stripe",
     category=_("Payments and finance"),
     docs_url="https://docs.stripe.com/rate-limits",
+    status_url="https://status.stripe.com/",
     limits=_("100 requests per second in live mode and 25 in test mode, for each account."),
 )
 
@@ -59,6 +61,8 @@ class StripeCredential(Credential):
 
     PROVIDER = PROVIDER
     PROPERTIES = ("name", "secret", "test")
+    FORMATS = tuple(never("secret", beginning, says) for beginning, says in MIXED_UP.items())
+    SECRETS_BEGIN = ("sk_live_", "sk_test_", "sk_org_", "rk_live_", "rk_test_", "rt_")
     SEPARATES = ("test",)
     OLDER_PROPERTIES = {"secret_key": "secret", "refresh_token": "secret"}
     API_HOST = "api.stripe.com"
@@ -102,9 +106,8 @@ class StripeCredential(Credential):
         text = self.fresh("secret")
         if text is None:
             return {}
-        for beginning, message in MIXED_UP.items():
-            if text.startswith(beginning):
-                return {"secret": message}
+        if found := super().check_format():
+            return found
         if text.startswith(("sk_live_", "rk_live_")) and self.test:
             return {"test": _("The key is one of live mode.")}
         if text.startswith(("sk_test_", "rk_test_")) and not self.test:
@@ -130,6 +133,10 @@ class StripeKey(StripeCredential):
         "A key that the customer made in their dashboard. A restricted key that may only read is best."
     )
     HELP_URL = "https://docs.stripe.com/keys"
+    FORMATS = (
+        *StripeCredential.FORMATS,
+        usually("secret", r"[sr]k_.*", _("Keys of Stripe usually begin with sk_ or rk_.")),
+    )
 
     secret = SecretField(
         _("secret"), help_text=_("Developers, API keys: begins with sk_ or, better, with rk_ (restricted).")
@@ -139,12 +146,6 @@ class StripeKey(StripeCredential):
     class Meta:
         verbose_name = _("Stripe key")
         verbose_name_plural = _("Stripe keys")
-
-    def warnings(self) -> dict[str, Any]:
-        text = self.fresh("secret")
-        if text and not text.startswith(("sk_", "rk_")):
-            return {"secret": _("Keys of Stripe usually begin with sk_ or rk_.")}
-        return {}
 
 
 class StripeOAuth2(StripeCredential):

@@ -12,6 +12,7 @@ from credentials.kinds.common import joined, repeated
 from credentials.kinds.provider import Provider
 from credentials.models.credential import Credential
 from credentials.models.declaration import Values
+from credentials.models.formats import usually
 from credentials.models.rate_limit import SECOND, Limit
 from credentials.sealing import SecretField
 from health.fields import PlainTextField
@@ -35,6 +36,13 @@ class WorkdayOAuth2(Credential):
     HELP_URL = "https://doc.workday.com/"
     PROPERTIES = ("services_host", "tenant", "client_id", "client_secret", "refresh_token")
     DESTINATION = ("services_host", "tenant")
+    FORMATS = (
+        usually(
+            "services_host",
+            r"[^.]*services.*",
+            _("This looks like the host of the pages: that of the API has “services”."),
+        ),
+    )
     REFRESHES_WITH = "refresh_token"
     RULES = (
         # A fault of SOAP comes with status 500, whatever it is about.
@@ -116,10 +124,3 @@ class WorkdayOAuth2(Credential):
 
     def check_format(self) -> dict[str, Any]:
         return repeated(self, "client_id", "client_secret", "refresh_token")
-
-    def warnings(self) -> dict[str, Any]:
-        if "services" not in self.services_host.partition(".")[0]:
-            return {
-                "services_host": _("This looks like the host of the pages: that of the API has “services”.")
-            }
-        return {}

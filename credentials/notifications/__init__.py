@@ -5,18 +5,20 @@
 - `delivering` sends what is due. Each try is claimed for a time, so that one which was cut off is made
   anew; what fails is tried again for about a day.
 - `messages` says it in words; `mail` and `posts` send it.
+- `keeping` removes what was sent long ago, once a night.
 
 All of it is one turn of the worker (health.turns).
 """
 
 import threading
 
-from credentials.notifications import choosing, delivering, reminding
-from health import turns
+from credentials.notifications import choosing, delivering, keeping, reminding
+from health import nightly, turns
 
 
 def register() -> None:
     turns.register("notifications", turn)
+    nightly.register("deliveries", keeping.prune)
 
 
 def turn(ending: threading.Event | None = None) -> None:

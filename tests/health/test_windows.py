@@ -113,7 +113,15 @@ def test_a_window_can_be_ended_early_or_taken_back(bo):
 
 @pytest.mark.parametrize(
     "wanted",
-    ["https://evil.example.com/", "//evil.example.com", "javascript:alert(1)", "/\\evil.example.com", ""],
+    [
+        "https://evil.example.com/",
+        "//evil.example.com",
+        "/\\evil.example.com",
+        "javascript:alert('evil')",
+        "evil",
+        "admin:index",
+        "",
+    ],
 )
 def test_one_comes_back_to_pages_of_ours_alone(bo, wanted):
     target = make("target", "orders-db")
