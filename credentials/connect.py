@@ -9,11 +9,9 @@ answer.
 import base64
 import hashlib
 import hmac
-import logging
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,7 +20,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from credentials import audit, egress, feedback, kinds, probes
+from credentials import egress, feedback, kinds, probes
 from credentials.answers import Reading, redacted
 from credentials.consented import Renewed, store
 from credentials.models import Credential, OAuthApp
@@ -33,10 +31,7 @@ from credentials.models.pending_consent import PendingConsent, digest
 from credentials.refusals import Refused, of_error
 from credentials.sealing import Fresh, SecretError
 from credentials.sessions import Session
-from health import reports
-from health.models import Component
 from health.observations import CODES
-from health.status import Status
 
 # The longest value that is taken from a redirect: codes of some providers have two thousand characters.
 LONGEST = 4096
@@ -44,8 +39,6 @@ LONGEST = 4096
 USED_UP = ("code", "state", "hmac")
 
 NOT_OPENED = gettext_lazy("The app's secret cannot be opened: enter it again.")
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -229,7 +222,8 @@ def _kept(
     except ValidationError as error:
         raise _refusal(error, stored, "failed") from None
     judged = probes.judged(renewed.credential, reading)
-    _tell(renewed.credential, judged, started_at)
+    seen = feedback.observation(renewed.credential, judged, started_at=started_at, source="connect")
+    feedback.tell_at_once(renewed.credential, seen, mended=str(_("Connected again.")))
     return Connected(renewed.credential, renewed.created, judged, renewed.app_before)
 
 
@@ -238,30 +232,6 @@ def _properties(
 ) -> dict[str, Any]:
     """What the consent gives, secrets as opaque objects. Raises ValidationError."""
     return declared.renamed(type(fresh), fresh.consented(found, params, facts))
-
-
-def _tell(credential: Credential, reading: Reading, started_at: datetime) -> None:
-    """Tell health. It counts at once, unlike a probe's: the provider has just said it to a person.
-
-    The credential is stored by now: what cannot be told is seen by the next check.
-    """
-    try:
-        _report(credential, reading, started_at)
-    except (reports.Busy, reports.Gone, Component.DoesNotExist) as error:
-        logger.warning("Health was not told of connecting %s: %s", credential.pk, type(error).__name__)
-
-
-def _report(credential: Credential, reading: Reading, started_at: datetime) -> None:
-    feedback.tried(
-        credential, feedback.observation(credential, reading, started_at=started_at, source="connect")
-    )
-    component, actor = credential.component, audit.now_acting().actor
-    component.refresh_from_db()
-    if reading.code == "insufficient_scope":
-        status = Status.CUSTOMER_INTERVENTION
-        reports.report(component, status, actor=actor, code=reading.code, note=reading.detail)
-    elif reading.code == "ok" and component.own_status != Status.HEALTHY:
-        reports.report(component, Status.HEALTHY, actor=actor, note=str(_("Connected again.")))
 
 
 def _words(reading: Reading) -> str:

@@ -7,7 +7,7 @@ from django.contrib.admin.actions import delete_selected
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -17,12 +17,12 @@ from django.utils.translation import gettext_lazy, ngettext
 from polymorphic.admin import PolymorphicParentModelAdmin
 from unfold.decorators import display
 
-from credentials import kinds, views
+from credentials import finding, kinds, views
 from credentials.filters import DeletedFilter, KindFilter, ProviderFilter, ReadableFilter, StatusFilter
-from credentials.models import KEPT_FOR, Conflict, Credential, OAuthApp
+from credentials.models import KEPT_FOR, Conflict, Credential
 from credentials.models.deletion import users_of
 from credentials.paging import KeysFirst
-from health.admin_base import ModelAdmin
+from health.admin_base import LONGEST_SEARCH, ModelAdmin
 from health.templatetags.lanyard import badge, moment
 
 
@@ -86,9 +86,8 @@ class CredentialAdmin(ForCredentials, PolymorphicParentModelAdmin, ModelAdmin):
     list_before_template = "credentials/deleted_list.html"
     actions = ("test_selected", "delete_selected", "restore")
     list_select_related = ("component", "rate_limit")
-    # Both the column and the words are folded, so that the database need not fold each row.
-    search_fields = ("search__contains",)
-    search_help_text = gettext_lazy("Name, account or metadata")
+    search_fields = ("search",)
+    search_help_text = finding.HELP
     ordering = ("-updated_at", "-id")
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[KeysFirst]:
@@ -112,8 +111,8 @@ class CredentialAdmin(ForCredentials, PolymorphicParentModelAdmin, ModelAdmin):
         )
 
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
-        """The text for finding is kept folded, because SQLite folds only ASCII."""
-        return super().get_search_results(request, queryset, search_term.casefold())
+        """By words, as the console's list."""
+        return finding.find(queryset, search_term[:LONGEST_SEARCH]), False
 
     def get_list_display_links(self, request: HttpRequest, list_display: Any) -> Any:
         """A deleted credential has no page."""
@@ -203,32 +202,10 @@ class CredentialAdmin(ForCredentials, PolymorphicParentModelAdmin, ModelAdmin):
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict | None = None
     ) -> HttpResponse:
-        """The kinds to choose from, by provider."""
+        """The one catalogue is the console's."""
         if not self.has_add_permission(request):
             raise PermissionDenied
-        with_apps = set(OAuthApp.objects.values_list("provider", flat=True))
-        catalogue = [
-            (
-                provider,
-                [
-                    (
-                        kind,
-                        reverse(f"admin:credentials_{kind._meta.model_name}_add"),
-                        kind.CONSENT is not None and provider.key in with_apps,
-                    )
-                    for kind in kinds.of_provider(provider.key)
-                ],
-            )
-            for provider in kinds.PROVIDERS.values()
-        ]
-        context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "title": _("Add a credential"),
-            "catalogue": catalogue,
-            "count": len(kinds.KINDS),
-        }
-        return TemplateResponse(request, "credentials/choose_kind.html", context)
+        return redirect("new_credential")
 
     def _get_real_admin(self, object_id: Any, super_if_self: bool = True) -> Any:
         """polymorphic's own lets an id that is no UUID through, to end as a server error."""

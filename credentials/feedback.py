@@ -16,14 +16,16 @@ from urllib.parse import quote, quote_plus
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 
-from credentials import limiter
+from credentials import audit, limiter
 from credentials.answers import Reading, redacted
 from credentials.exchange import Answer
 from credentials.models import AccessToken, Credential
 from credentials.models.properties import secret_names
 from credentials.sealing import SecretError
 from health import reports, schedule
+from health.models import Component
 from health.observations import CODES, About, Observation
+from health.status import Status
 
 # What an answer to any request of a worker can tell of the credential. Other failures may be the request's
 # own fault.
@@ -106,6 +108,25 @@ def tried(credential: Credential, seen: Observation) -> bool:
         logger.warning("What was seen of %s could not be written: %s", credential.pk, type(error).__name__)
         return False
     return True
+
+
+def tell_at_once(credential: Credential, seen: Observation, *, mended: str) -> None:
+    """Tell health what a provider has just said to a person: it counts at once, unlike a probe's. `mended` is
+    the note where it failed until now and works.
+
+    Never raises: the credential is stored by now, and what cannot be told is seen by the next check.
+    """
+    try:
+        observe(credential, seen)
+        component, actor = credential.component, audit.now_acting().actor
+        component.refresh_from_db()
+        if seen.code == "insufficient_scope":
+            status = Status.CUSTOMER_INTERVENTION
+            reports.report(component, status, actor=actor, code=seen.code, note=seen.detail)
+        elif seen.code == "ok" and component.own_status != Status.HEALTHY:
+            reports.report(component, Status.HEALTHY, actor=actor, note=mended)
+    except (reports.Busy, reports.Gone, Component.DoesNotExist, DatabaseError) as error:
+        logger.warning("Health was not told of %s: %s", credential.pk, type(error).__name__)
 
 
 def token_given(credential: Credential) -> None:

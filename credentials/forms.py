@@ -4,13 +4,15 @@ from datetime import datetime
 from typing import Any
 
 from django import forms
-from django.contrib.admin.models import LogEntry
 from django.core.exceptions import ValidationError
 from django.utils import formats, timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from credentials.models import Credential, Limit, OAuthApp, RateLimit
+from credentials import form_formats
+from credentials.audit_words import who_words
+from credentials.models import AuditEvent, Credential, Limit, OAuthApp, RateLimit
+from credentials.models import properties as declared
 from credentials.models.rate_limit import UNITS, in_units, interval_words
 from credentials.sealing import Secret, SecretInput, secret_fields
 from health import admin_base
@@ -68,6 +70,15 @@ def secret_words(secret: Secret, set_at: datetime | None) -> str:
     return _("Set on %s.") % formats.date_format(timezone.localtime(set_at), "j F Y, H:i")
 
 
+def warning_words(credential: Credential) -> list[str]:
+    """What looks odd about what was entered and may be right, a sentence each."""
+    words = _("Saved, but look at the %(field)s: %(message)s")
+    return [
+        words % {"field": declared.field_of(type(credential), name).verbose_name, "message": message}
+        for name, message in credential.warnings().items()
+    ]
+
+
 class VersionField(forms.IntegerField):
     """The version of the row that the form was filled from. Not an edit, so it never counts as changed."""
 
@@ -111,10 +122,10 @@ class SecretHolderForm(forms.ModelForm):
         field.widget.attrs["placeholder"] = (
             _("Leave empty to keep it") if secret.readable else _("Enter it again")
         )
-        declared = self._meta.model._meta.get_field(name)
-        if declared.blank:
+        stored = self._meta.model._meta.get_field(name)
+        if stored.blank:
             self.fields[f"remove_{name}"] = forms.BooleanField(
-                label=_("Remove the %s") % declared.verbose_name,
+                label=_("Remove the %s") % stored.verbose_name,
                 required=False,
                 widget=admin_base.UnfoldBooleanSwitchWidget,
             )
@@ -187,11 +198,9 @@ def _shown(field: forms.Field, value: Any) -> str:
 
 def last_editor(row: Any) -> str:
     """Who changed a row last, as the beginning of a sentence."""
-    entry = (
-        LogEntry.objects.filter(object_id=str(row.pk)).select_related("user").order_by("-action_time").first()
-    )
-    if entry and abs((entry.action_time - row.updated_at).total_seconds()) < 5:
-        return _("%s saved this") % (entry.user.get_full_name() or entry.user.get_username())
+    event = AuditEvent.objects.filter(object_id=str(row.pk)).order_by("-time", "-id").first()
+    if event and abs((event.time - row.updated_at).total_seconds()) < 5:
+        return _("%s saved this") % who_words(event.actor)
     return _("This was changed")
 
 
@@ -227,6 +236,7 @@ class CredentialForm(SecretHolderForm):
                     choices: Any = one.choices
                     # The first choice would stand there as if somebody had made it.
                     one.choices = [("", _("Choose one")), *choices]
+        form_formats.describe(self)
         if "oauth_app" in self.fields:
             apps = OAuthApp.objects.filter(provider=self._meta.model.PROVIDER.key)
             field: Any = self.fields["oauth_app"]

@@ -11,21 +11,21 @@ from django.utils.translation import gettext_lazy
 from polymorphic.admin import PolymorphicChildModelAdmin
 from unfold.decorators import display
 
-from credentials import forms
+from credentials import check_intervals, forms
 from credentials.credential_admin import ForCredentials, tell_of_the_deleted
 from credentials.models import Credential
-from credentials.models import properties as declared
 from credentials.secret_holder_admin import SecretHolderAdmin
+from credentials.tested_saving import TestedSaving
 
 
-class KindAdmin(ForCredentials, PolymorphicChildModelAdmin, SecretHolderAdmin):
+class KindAdmin(ForCredentials, TestedSaving, PolymorphicChildModelAdmin, SecretHolderAdmin):
     """The pages of one credential, the same for every kind."""
 
     model: type[Credential]
     base_model = Credential
-    base_form = forms.CredentialForm
+    base_form = check_intervals.KindForm
     change_form_outer_before_template = "credentials/acts.html"
-    form = forms.CredentialForm
+    form = check_intervals.KindForm
 
     def changelist_view(self, request: HttpRequest, extra_context: dict | None = None) -> HttpResponse:
         """One list serves all kinds."""
@@ -53,6 +53,7 @@ class KindAdmin(ForCredentials, PolymorphicChildModelAdmin, SecretHolderAdmin):
             (None, {"fields": ["name"]}),
             (_("Access"), {"fields": self.with_secrets(request, access, obj)}),
             (_("Rate limit"), limit),
+            *([(_("Checks"), {"fields": ["check_every"]})] if editable else []),
             (_("Metadata"), {"fields": ["metadata"]}),
         ]
 
@@ -64,13 +65,11 @@ class KindAdmin(ForCredentials, PolymorphicChildModelAdmin, SecretHolderAdmin):
         return credential.rate_limit.words
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        warnings = obj.warnings()
+        warnings = forms.warning_words(obj)
         obj.save()
+        request.added = obj  # type: ignore[attr-defined]  # for what follows the transaction
         if form.limit:
             obj.set_limit(form.limit)
-        for name, message in warnings.items():
-            label = declared.field_of(type(obj), name).verbose_name
-            messages.warning(
-                request,
-                _("Saved, but look at the %(field)s: %(message)s") % {"field": label, "message": message},
-            )
+        check_intervals.set_interval(obj, form.every)
+        for words in warnings:
+            messages.warning(request, words)

@@ -10,7 +10,7 @@ from django.db import IntegrityError, models, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from credentials import egress, feedback, limiter
+from credentials import egress, feedback, finding, limiter
 from credentials.answers import Reading
 from credentials.models import AccessToken, Credential
 from credentials.models import properties as declared
@@ -128,23 +128,27 @@ def asked(credential: Credential, session: Session, steps: list[Step]) -> Readin
     return Reading("internal_error", "Too many calls.")
 
 
-def judged(credential: Credential, reading: Reading) -> Reading:
-    """The reading, unless what works is another account's, or may not do what is needed."""
+def judged(credential: Credential, reading: Reading, *, stored: bool = True) -> Reading:
+    """The reading, unless what works is another account's, or may not do what is needed.
+
+    Not `stored`, its secret is one that was just entered: then the credential only takes the account along,
+    and what is known of the stored secret counts nothing.
+    """
     if reading.code != "ok":
         return reading
     account = credential.account_of(declared.plain(credential), reading.facts)
     if credential.account and account and account != credential.account:
         return Reading("other_account", _("It answers for the account %s.") % account, facts=reading.facts)
     if account and not credential.account:
-        if taken := _learn(credential, account):
+        if taken := _learn(credential, account) if stored else _take(credential, account):
             return taken
-    granted = reading.scopes if reading.scopes is not None else _granted(credential)
+    granted = reading.scopes if reading.scopes is not None or not stored else _granted(credential)
     if granted is not None:
         missing = credential.required(credential.app_in_use()) - granted
         if missing:
             said = _("Missing: %s.") % ", ".join(sorted(missing))
             return Reading("insufficient_scope", said, facts=reading.facts, scopes=granted)
-    if credential.expires_at and credential.expires_at - timezone.now() < SOON:
+    if stored and credential.expires_at and credential.expires_at - timezone.now() < SOON:
         urgent = credential.expires_at - timezone.now() < VERY_SOON
         return Reading("expires_in_days" if urgent else "expires_soon", f"{credential.expires_at:%Y-%m-%d}")
     return reading
@@ -168,15 +172,23 @@ def _learn(credential: Credential, account: str) -> Reading | None:
         version=credential.version,
         secret_version=credential.secret_version,
     )
-    search = f"{credential.search} {account}".strip().casefold()
+    search = " ".join(finding.words(f"{credential.search} {account}"))
     try:
         with transaction.atomic():
             learnt = rows.update(account=account, search=search)
     except IntegrityError:
-        twin = Credential.objects.kind(credential.kind).filter(account=account).first()
-        return Reading(
-            "other_account", _("“%s” is the credential of this account already.") % (twin or account)
-        )
+        return _taken(credential, account)
     if learnt:
         credential.account, credential.search = account, search
     return None
+
+
+def _take(credential: Credential, account: str) -> Reading | None:
+    """Give an instance the account, to be stored with it. Returns what is wrong: another one has it."""
+    credential.account = account
+    return _taken(credential, account) if credential.twin() else None
+
+
+def _taken(credential: Credential, account: str) -> Reading:
+    twin = Credential.objects.kind(credential.kind).filter(account=account).first()
+    return Reading("other_account", _("“%s” is the credential of this account already.") % (twin or account))

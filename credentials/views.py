@@ -177,9 +177,7 @@ def refused(request: HttpRequest) -> HttpResponse:
 def _begin_again(provider: str) -> str:
     """Where a new account of the provider is connected; the catalogue where none can be."""
     ways = [kind for kind in kinds.of_provider(provider) if kind.CONSENT]
-    return (
-        reverse("connect_new", args=[ways[0].KIND]) if ways else reverse("admin:credentials_credential_add")
-    )
+    return reverse("connect_new", args=[ways[0].KIND]) if ways else reverse("new_credential")
 
 
 # --- testing ------------------------------------------------------------------------------------------------

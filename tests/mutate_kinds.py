@@ -16,6 +16,7 @@ from tests.postgres_plugin import prepare
 
 DECLARATIONS = (
     *("account_of", "default_limit", "check_format", "warnings", "clean", "DESTINATION", "PROPERTIES"),
+    "FORMATS",
     *("KIND", "PROVIDER", "OLDER_KINDS", "OLDER_PROPERTIES", "USES_OAUTH_APP"),
 )
 # How a kind reaches its provider: for these the contract in test_kind_access.py is run.

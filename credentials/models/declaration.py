@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from credentials.models import formats
+from credentials.models.formats import Format
 from credentials.models.rate_limit import Limit
 
 if TYPE_CHECKING:
@@ -28,9 +30,14 @@ class Declaration:
     DESTINATION: ClassVar[tuple[str, ...]] = ()
     # Where only a probe tells the account: the properties which make it another one.
     SEPARATES: ClassVar[tuple[str, ...]] = ()
+    # What their texts look like.
+    FORMATS: ClassVar[tuple[Format, ...]] = ()
     # Older names in documents, for the kind and for its properties.
     OLDER_KINDS: ClassVar[tuple[str, ...]] = ()
     OLDER_PROPERTIES: ClassVar[Mapping[str, str]] = {}
+    # How its secrets begin, and others of the provider: what begins so is kept out of addresses. Formats that
+    # the provider promises, or that scanners for secrets know.
+    SECRETS_BEGIN: ClassVar[tuple[str, ...]] = ()
     # Whether the kind authenticates through the platform's own OAuth app.
     USES_OAUTH_APP: ClassVar[bool] = False
 
@@ -46,8 +53,8 @@ class Declaration:
 
     def check_format(self) -> dict[str, Any]:
         """What is certainly wrong with the values, by property. Secrets are seen only while fresh."""
-        return {}
+        return formats.problems(self, self.FORMATS, usual=False)
 
     def warnings(self) -> dict[str, Any]:
         """What looks odd but may be right, by property: formats that the provider does not promise."""
-        return {}
+        return formats.problems(self, self.FORMATS, usual=True)

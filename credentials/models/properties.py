@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.db import connection, models
 from django.utils.translation import gettext as _
 
+from credentials import finding
 from credentials.fields import JsonObjectField, StringListField
 from credentials.json_values import BadNumber, scalars, shown, type_name
 from credentials.models.fingerprint import Fingerprint
@@ -52,11 +53,11 @@ def masked(credential: "Credential") -> dict[str, Any]:
 
 
 def text_for_finding(credential: "Credential") -> str:
-    """All that lists find a credential by, in one text, folded."""
+    """All that lists find a credential by, as words."""
     texts = [credential.name, credential.provider, credential.kind, credential.account]
     texts += map(str, plain(credential).values())
     texts += [str(value) for _path, value in scalars(credential.metadata)]
-    return " ".join(text for text in texts if text).casefold()[:SEARCH_LENGTH]
+    return " ".join(finding.words(" ".join(text for text in texts if text)))[:SEARCH_LENGTH]
 
 
 def expected_type(field: models.Field) -> tuple[type | tuple[type, ...], str]:

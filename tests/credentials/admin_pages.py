@@ -13,7 +13,7 @@ from credentials.sealing import SecretFormField
 from tests.factories import number, properties_of
 
 LIST = "/admin/credentials/credential/"
-CATALOGUE = "/admin/credentials/credential/add/"
+CATALOGUE = "/credentials/new/"
 APPS = "/admin/credentials/oauthapp/"
 ADD_APP = "/admin/credentials/oauthapp/add/"
 LIMIT = {"allowed_requests": "", "interval_0": "", "interval_1": "second", "max_concurrent_requests": ""}
@@ -60,7 +60,7 @@ def shown(client: Client, row: Any, **overrides: Any) -> dict[str, Any]:
             found[bound.name] = ""
         elif isinstance(bound.field.widget, forms.MultiWidget):
             for position, part in enumerate(bound.field.widget.decompress(value) or []):
-                found[f"{bound.name}_{position}"] = part
+                found[f"{bound.name}_{position}"] = "" if part is None else part
         elif not isinstance(bound.field.widget, forms.CheckboxInput):
             found[bound.name] = "" if value is None else value
         elif value:

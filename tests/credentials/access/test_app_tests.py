@@ -134,11 +134,11 @@ def test_the_page_of_an_app_shows_the_address_to_register(person, apps):
 
 
 def test_the_catalogue_offers_what_can_be_connected(person, apps):
-    text = person.client.get(reverse("admin:credentials_credential_add")).content.decode()
+    text = person.client.get(reverse("new_credential")).content.decode()
     assert text.count("Connect with") == 8
     assert reverse("connect_new", args=["hubspot_oauth2"]) in text
     OAuthApp.objects.filter(provider="hubspot").delete()
-    text = person.client.get(reverse("admin:credentials_credential_add")).content.decode()
+    text = person.client.get(reverse("new_credential")).content.decode()
     assert reverse("connect_new", args=["hubspot_oauth2"]) not in text
     # The form itself leads on, and there to how an app is registered.
     text = person.client.get(reverse("admin:credentials_hubspotoauth2_add")).content.decode()

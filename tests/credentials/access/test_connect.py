@@ -53,7 +53,7 @@ def test_a_consent_becomes_a_credential_that_works(person, kind):
     assert credential.name.startswith(f"{credential.PROVIDER.name} ")
     assert credential.app_in_use().provider == credential.provider
     assert "is connected" in page.content.decode()
-    assert page.request["PATH_INFO"].endswith(f"/{credential.pk}/change/")
+    assert page.request["PATH_INFO"] == credential.get_absolute_url()
     # Told at once, and true.
     component = Credential.objects.get().component
     assert (component.status, component.checked) == ("healthy", True)

@@ -209,5 +209,5 @@ def test_connecting_takes_the_right_to_add_and_to_change(person, right):
     half = Person(user)
     assert half.client.get(reverse("connect_new", args=["hubspot_oauth2"])).status_code == 403
     if right == "add_credential":
-        catalogue = half.client.get(reverse("admin:credentials_credential_add")).content.decode()
+        catalogue = half.client.get(reverse("new_credential")).content.decode()
         assert "HubSpot" in catalogue and "Connect with" not in catalogue

@@ -233,7 +233,7 @@ def test_every_page_is_kept_out_of_caches_and_tells_no_other_site(person):
 def test_who_signs_in_after_coming_back_is_told_to_begin_again(person):
     answer = person.client.get(reverse("oauth_refused"))
     assert refusal(answer) == "expired"
-    assert reverse("admin:credentials_credential_add") in answer.content.decode()
+    assert reverse("new_credential") in answer.content.decode()
 
 
 def test_every_refusal_has_a_page(person):
