@@ -10,11 +10,15 @@ class CredentialsConfig(AppConfig):
     def ready(self) -> None:
         from credentials import (
             checks,  # noqa: F401 - registers them
+            jobs,
             notifications,
             scheduled,
             timeline,
         )
+        from credentials.console import uploads
 
         scheduled.register()
+        jobs.register()
         notifications.register()
         timeline.register()
+        uploads.register()

@@ -32,8 +32,11 @@ class Row:
     size: int = field(default=0, compare=False)
 
 
-def read(stream: BinaryIO, form: str | None = None) -> Iterator[Row]:
-    """The documents of a file. `form` is "json" or "csv"; without it, the beginning of the file tells.
+def read(
+    stream: BinaryIO, form: str | None = None, columns: spreadsheets.Taken | None = None
+) -> Iterator[Row]:
+    """The documents of a file. `form` is "json" or "csv"; without it, the beginning of the file tells. Of
+    CSV, `columns` says what they are, where its header does not.
 
     A row that cannot be read ends an array; of lines and of CSV only that row is lost. Raises UnusableFile
     where there is nothing to read at all.
@@ -41,7 +44,7 @@ def read(stream: BinaryIO, form: str | None = None) -> Iterator[Row]:
     number = taken = 0
     text = TextStream(stream)
     try:
-        for row in _rows(text, form):
+        for row in _rows(text, form, columns):
             number = row.number
             yield replace(row, size=text.taken - taken)
             taken = text.taken
@@ -51,14 +54,14 @@ def read(stream: BinaryIO, form: str | None = None) -> Iterator[Row]:
         yield Row(number + 1, problem=str(error))
 
 
-def _rows(text: TextStream, form: str | None) -> Iterator[Row]:
+def _rows(text: TextStream, form: str | None, columns: spreadsheets.Taken | None) -> Iterator[Row]:
     first = text.peek()
     if not first:
         raise UnusableFile(_("the file is empty: there is nothing to import"))
     if "\0" in text.buffer[:4]:
         raise UnusableFile(_("this looks like UTF-16: save it as UTF-8"))
     if form == "csv":
-        yield from _csv(text)
+        yield from _csv(text, columns)
     elif first == "[":
         yield from _array(text)
     elif first == "{":
@@ -66,7 +69,7 @@ def _rows(text: TextStream, form: str | None) -> Iterator[Row]:
     elif form == "json":
         raise UnusableFile(_("this is not JSON: it must begin with [ (an array) or { (one document a line)"))
     elif spreadsheets.header(text).like_documents:
-        yield from _csv(text)
+        yield from _csv(text, columns)
     else:
         raise UnusableFile(
             _(
@@ -76,8 +79,8 @@ def _rows(text: TextStream, form: str | None) -> Iterator[Row]:
         )
 
 
-def _csv(text: TextStream) -> Iterator[Row]:
-    for number, value, problem in spreadsheets.documents(text):
+def _csv(text: TextStream, columns: spreadsheets.Taken | None) -> Iterator[Row]:
+    for number, value, problem in spreadsheets.documents(text, columns):
         yield Row(number, value, problem)
 
 

@@ -26,6 +26,7 @@ from credentials.text_stream import TextStream, UnusableFile
 FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]|[\t\r\n]")
 ESCAPED = re.compile(r"'+(?:\s*[=+\-@＝＋－＠]|[\t\r\n])")
 NESTED = ("properties", "rate_limit", "metadata")
+KIND = "properties.kind"
 PLAIN = (KEYS | app_documents.KEYS) - {"properties", "rate_limit"}
 
 
@@ -121,23 +122,42 @@ def header(text: TextStream) -> Header:
     return Header(names, delimiter, length, _header_problem(names))
 
 
-def documents(text: TextStream) -> Iterator[tuple[int, Any, str]]:
+@dataclass(frozen=True)
+class Taken:
+    """What somebody takes the columns for, in place of what the header says: a name for each, empty for one
+    that is left out, and the kind of the rows that name none."""
+
+    names: list[str]
+    kind: str = ""
+
+    @property
+    def problem(self) -> str | None:
+        names = [name for name in self.names if name]
+        return _header_problem([*names, KIND] if self.kind and KIND not in names else names)
+
+
+def documents(text: TextStream, taken: Taken | None = None) -> Iterator[tuple[int, Any, str]]:
     """(number, document, problem) of each row, numbered as spreadsheets do: the header is row 1.
 
-    Rows without any content are left out. Raises UnusableFile where the header is wrong.
+    Rows without any content are left out. Raises UnusableFile where the header is wrong, or what its columns
+    are taken for.
     """
     first = header(text)
-    if first.problem:
-        raise UnusableFile(first.problem)
+    names, kind = (taken.names, taken.kind) if taken else (first.names, "")
+    problem = taken.problem if taken else first.problem
+    if problem:
+        raise UnusableFile(problem)
+    if len(names) != len(first.names):
+        raise UnusableFile(_("the file has other columns than were chosen"))
     text.take(first.length)
     for number, (cells, problem) in enumerate(csv_records.records(text, first.delimiter), start=2):
         if problem:
             yield number, None, problem
-        elif len(cells) != len(first.names) and any(cells):
-            words = {"cells": len(cells), "columns": len(first.names)}
+        elif len(cells) != len(names) and any(cells):
+            words = {"cells": len(cells), "columns": len(names)}
             yield number, None, _("%(cells)d cells under %(columns)d columns") % words
         elif any(cells):
-            yield number, document(first.names, cells), ""
+            yield number, document(names, cells, kind), ""
 
 
 def _known(name: str) -> bool:
@@ -160,16 +180,19 @@ def _header_problem(names: list[str]) -> str | None:
             return _("the column “%s” stands twice") % shown(name)
     if "metadata" in names and any(name.startswith("metadata.") for name in names):
         return _("there is a column metadata beside those of single keys: give one or the other")
-    if not {"properties.kind", "kind", "object"} & set(names):
+    if not {KIND, "kind", "object"} & set(names):
         return _("there is no column properties.kind")
     return None
 
 
-def document(names: list[str], cells: list[str]) -> dict[str, Any]:
+def document(names: list[str], cells: list[str], usual_kind: str = "") -> dict[str, Any]:
     """The document of one row. Empty cells are left out; what does not read as its type stays a text."""
-    filled = {name: unescaped(cell) for name, cell in zip(names, cells, strict=True) if cell != ""}
+    pairs = zip(names, cells, strict=True)
+    filled = {name: unescaped(cell) for name, cell in pairs if name and cell != ""}
+    if usual_kind and "object" not in filled:
+        filled.setdefault(KIND, usual_kind)
     is_app = filled.get("object") == OAUTH_APP
-    kind = kinds.named(filled.get("properties.kind", filled.get("kind", "")))
+    kind = kinds.named(filled.get(KIND, filled.get("kind", "")))
     found: dict[str, Any] = {} if is_app else {"properties": {}}
     for name, text in filled.items():
         key, _dot, rest = name.partition(".")
