@@ -62,8 +62,10 @@ def test_the_catalogue_narrows_while_typing(phone):
 def test_the_catalogue_works_without_scripts(open_page, administrator):
     view = open_page(administrator, java_script_enabled=False)
     view.goto(CATALOGUE)
-    expect(view.locator("[data-kind]")).to_have_count(len(KINDS))
-    expect(view.get_by_label("Find a provider or kind")).to_be_hidden()
+    expect(view.locator("[data-kind]:visible")).to_have_count(len(KINDS))
+    view.get_by_label("Find a provider or kind").fill("oauth dev")
+    view.get_by_label("Find a provider or kind").press("Enter")
+    expect(view.locator("[data-provider]:visible")).to_have_count(1)
 
 
 def test_what_is_wrong_stands_at_its_field_and_the_secret_is_gone(phone):

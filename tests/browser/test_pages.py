@@ -62,6 +62,9 @@ def test_every_page_of_credentials_fits_and_is_quiet(view):
         *map(page, changed),
         page(one, "delete"),
         page(one, "history"),
+        "/",
+        one.get_absolute_url(),
+        f"{one.get_absolute_url()}secret/",
     ]
     assert faults(view, addresses) == {}
 
@@ -102,4 +105,4 @@ def test_a_status_is_readable_without_its_colour(desktop, status):
 def test_a_page_that_is_not_there_leads_back(desktop):
     assert desktop.goto("/admin/nowhere/").status == 404
     desktop.get_by_role("link", name="To the start page").click()
-    expect(desktop.get_by_text("No credentials yet")).to_be_visible()
+    expect(desktop.get_by_role("heading", name="First steps")).to_be_visible()
