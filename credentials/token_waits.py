@@ -1,5 +1,5 @@
-"""How long nobody exchanges a token after exchanges failed, whoever asks: the provider's token endpoint is not
-hammered by workers. The first failure costs nothing, for it may be a blip; then the wait grows up to a minute.
+"""How long nobody exchanges a token after exchanges failed, whoever asks: no worker hammers the provider's
+token endpoint. The first failure costs nothing, for it may be a blip; then the wait grows up to a minute.
 
 Another secret, of the credential or of its OAuth app, ends the wait. A refused refresh token begins none: it
 stays refused, and health decides how seldom it is tried.
@@ -16,8 +16,8 @@ from credentials.answers import Reading
 from credentials.models import AccessToken, Credential, OAuthApp
 from health.observations import CODES
 
-# Seconds after the first, second, ... failure in a row. Shorter than the time between two checks of what fails
-# (health.intervals.SOON), so that each of these finds out how it is.
+# Seconds after the first, second, ... failure in a row. Shorter than the time between two checks of what
+# fails (health.intervals.SOON), so that each of these finds out how it is.
 AFTER = (0, 2, 5, 10, 20, 40, 55)
 # What the provider asks for is heeded up to this.
 LONGEST = 300

@@ -88,6 +88,7 @@ def place_time(row: str = "") -> str:
 
 # Microseconds: the longest lease that need not wait for the disk.
 LASTING = 30_000_000
+CRASHED = "the database was restarted after a crash"
 
 
 def after_crash(row: str, crash: str) -> str:
@@ -238,8 +239,10 @@ END $$""".replace(
     "{holds}",
     """SELECT s.held_until AS until, s.held_reason AS why UNION ALL
        SELECT p.held_until, p.reason FROM limiter_provider_hold AS p WHERE p.provider = s.provider UNION ALL
-       SELECT {after}, 'the database was restarted after a crash'
-         FROM limiter_no_crash_since AS c WHERE NOT s.durable""".replace("{after}", after_crash("s", "c")),
+       SELECT {after}, '{crashed}'
+         FROM limiter_no_crash_since AS c WHERE NOT s.durable""".replace(
+        "{after}", after_crash("s", "c")
+    ).replace("{crashed}", CRASHED),
 )
 
 DROP = (
