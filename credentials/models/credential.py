@@ -93,6 +93,22 @@ class Credential(Declaration, Access, Consenting, SecretHolder, PolymorphicModel
             models.Index(
                 fields=["unreadable"], condition=models.Q(unreadable=True), name="credential_unreadable"
             ),
+            # What the console's list is sorted by besides; of one more index `finding_index` knows.
+            models.Index(
+                fields=["created_at", "id"],
+                condition=models.Q(deleted_at=None),
+                name="credential_list_by_age",
+            ),
+            models.Index(
+                fields=["last_used_at", "id"],
+                condition=models.Q(deleted_at=None),
+                name="credential_list_by_use",
+            ),
+            models.Index(
+                fields=["name", "id"],
+                condition=models.Q(deleted_at__isnull=False),
+                name="credential_deleted_by_name",
+            ),
         ]
         constraints = [
             models.UniqueConstraint(
@@ -106,7 +122,7 @@ class Credential(Declaration, Access, Consenting, SecretHolder, PolymorphicModel
         return self.name
 
     def get_absolute_url(self) -> str:
-        return reverse("admin:credentials_credential_change", args=[self.pk])
+        return reverse("credential", args=[self.pk])
 
     # --- properties -----------------------------------------------------------------------------------------
 

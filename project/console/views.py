@@ -30,5 +30,5 @@ def home(request: HttpRequest) -> HttpResponse:
         found=overview(),
         read_at=timezone.now(),
         refreshed=REFRESHED,
-        add=reverse("admin:credentials_credential_add"),
+        add=reverse("new_credential"),
     )
