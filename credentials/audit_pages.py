@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from credentials import audit_trail
 from credentials.audit_trail import Entry, Place
-from credentials.models import Channel, Credential, OAuthApp
+from credentials.models import Channel, Credential, Job, OAuthApp
 from health.models import Component
 
 # By type: its table, the page of one row, and the right to see that.
@@ -22,6 +22,7 @@ PAGES: dict[str, tuple[type, str, str]] = {
     "oauth_app": (OAuthApp, "admin:credentials_oauthapp_change", "credentials.view_oauthapp"),
     "channel": (Channel, "admin:credentials_channel_change", "credentials.view_channel"),
     "component": (Component, "health_component", "health.view_component"),
+    "job": (Job, "job", "credentials.view_auditevent"),
     "user": (User, "admin:auth_user_change", "auth.view_user"),
     "group": (Group, "admin:auth_group_change", "auth.view_group"),
 }

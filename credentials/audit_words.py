@@ -32,6 +32,16 @@ ACTS = {
         gettext_lazy("Sign-in failed"), gettext_lazy("tried to sign in as %(object)s, and failed")
     ),
     "sign_out": Act(gettext_lazy("Signed out"), gettext_lazy("signed out")),
+    "leak_found": Act(
+        gettext_lazy("Leaked key found"), gettext_lazy("looked for a leaked key: it is of %(object)s")
+    ),
+    "leak_not_found": Act(
+        gettext_lazy("Leaked key looked for"), gettext_lazy("looked for a leaked key: nothing here held it")
+    ),
+    "export": Act(gettext_lazy("Exported"), gettext_lazy("exported %(object)s")),
+    "start_job": Act(gettext_lazy("Job started"), gettext_lazy("started %(object)s")),
+    "cancel_job": Act(gettext_lazy("Job cancelled"), gettext_lazy("cancelled %(object)s")),
+    "import": Act(gettext_lazy("File imported"), gettext_lazy("imported %(object)s")),
     "run": Act(gettext_lazy("Command run"), gettext_lazy("ran %(object)s")),
     "accept_keys": Act(gettext_lazy("Keys accepted"), gettext_lazy("accepted other keys")),
     # Health's own record.
@@ -46,6 +56,8 @@ TYPES = {
     "provider": gettext_lazy("Provider"),
     "user": gettext_lazy("User"),
     "group": gettext_lazy("Group"),
+    "job": gettext_lazy("Job"),
+    "upload": gettext_lazy("File"),
     "command": gettext_lazy("Command"),
 }
 # The field that an act names by itself.

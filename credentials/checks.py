@@ -6,12 +6,12 @@ from django.apps import apps
 from django.core import checks
 from fernet_fields import EncryptedField
 
-from credentials.models import AccessToken, Channel, Credential, PendingConsent, kinds
+from credentials.models import AccessToken, Channel, Credential, PendingConsent, UploadPiece, kinds
 from credentials.models.secret_holder import SecretHolder
 from credentials.sealing import SecretField
 
 # The models that give a SecretField what it asks of its row.
-HOLDERS = (SecretHolder, AccessToken, PendingConsent, Channel)
+HOLDERS = (SecretHolder, AccessToken, PendingConsent, Channel, UploadPiece)
 
 
 @checks.register(checks.Tags.models)

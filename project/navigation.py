@@ -16,6 +16,14 @@ def _link(title: Any, icon: str, route: str, *permissions: str) -> dict[str, Any
     }
 
 
+def _of_credentials(path: str) -> bool:
+    """Whether a page is about credentials: of the console, or of the back office of one of the kinds."""
+    _root, first, *rest = path.split("/")
+    if first == "admin":
+        return rest[:1] == ["credentials"] and rest[1:2] not in (["oauthapp"], ["channel"], ["auditevent"])
+    return first == "credentials"
+
+
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "Lanyard",
     "SITE_HEADER": "Lanyard",
@@ -27,6 +35,8 @@ UNFOLD: dict[str, Any] = {
     "SHOW_VIEW_ON_SITE": False,
     "STYLES": [
         lambda request: static("lanyard/lanyard.css"),
+        lambda request: static("lanyard/everybody.css"),
+        lambda request: static("lanyard/find.css"),
         lambda request: static("health/health.css"),
     ],
     "BORDER_RADIUS": "6px",
@@ -65,7 +75,10 @@ UNFOLD: dict[str, Any] = {
             {
                 "title": _("Access to accounts"),
                 "items": [
-                    _link(_("Credentials"), "key", "credentials", "credentials.view_credential"),
+                    {
+                        **_link(_("Credentials"), "key", "credentials", "credentials.view_credential"),
+                        "active": lambda request: _of_credentials(request.path),
+                    },
                     _link(
                         _("OAuth apps"),
                         "apps",
@@ -74,6 +87,7 @@ UNFOLD: dict[str, Any] = {
                     ),
                     _link(_("Rate limits"), "speed", "rate_limits", "credentials.view_credential"),
                     _link(_("Providers"), "hub", "providers", "credentials.view_credential"),
+                    _link(_("Jobs"), "rule", "jobs", "credentials.view_credential"),
                 ],
             },
             {

@@ -53,6 +53,7 @@ MIDDLEWARE = [
     "project.middleware.answer_watchers",
     "csp.middleware.CSPMiddleware",
     "project.middleware.refuse_unreadable",  # before anything that looks at the path
+    "project.console.refusing.refuse_secrets",  # before anything that could keep the address
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -186,11 +187,15 @@ CONTENT_SECURITY_POLICY = {
 }
 
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
+# No file that comes in is written to a disk in clear.
+FILE_UPLOAD_HANDLERS = ["credentials.console.in_memory.InMemory"]
 
 # --- Static files
 
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
+# Files that stand in for the theme's: fonts that need not be loaded.
+STATICFILES_DIRS = [BASE_DIR / "project" / "theme"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {

@@ -15,6 +15,7 @@ urlpatterns = [
     path("", include("health.console.urls")),
     path("", include("credentials.console.urls")),
     path("", include("project.console.saved_view_urls")),
+    path("", include("project.console.find_urls")),
 ]
 
 handler500 = "project.errors.server_error"

@@ -15,6 +15,8 @@ from tests.factories import make_credential, make_oauth_app
 pytestmark = pytest.mark.django_db
 
 VIEWER = ("view_credential", "view_oauthapp")
+# Pages of the console that show all rows.
+CONSOLE = ("", "credentials/new/", "credentials/import/", "jobs/", "rate-limits/")
 # What can be asked of any of these addresses.
 QUERIES = ("", "?_popup=1&_to_field=id&q=a&o=1&_changelist_filters=kind%3Dstripe_key")
 
@@ -31,7 +33,11 @@ def patterns(resolver=None, prefix="") -> Iterator[str]:
 def addresses(rows) -> list[str]:
     found = []
     for path in patterns():
+        if path.startswith("credentials/<uuid:pk>/"):
+            keys = [row.pk for row in rows if row._meta.model_name != "oauthapp"]
+            found += [path.replace("<uuid:pk>", str(key)) for key in keys]
         if not path.startswith("admin/"):
+            found += [path] if path in CONSOLE else []
             continue
         if "<path:object_id>" in path or "<id>" in path:
             model = path.split("/")[2]
@@ -93,6 +99,7 @@ def test_the_crawl_reaches_every_kind(rows):
     for row in rows:
         for action in ("change", "delete", "history"):
             assert page(row, action) in found
+    assert {"/", f"/credentials/{rows[0].pk}/", f"/credentials/{rows[0].pk}/secret/"} <= set(found)
 
 
 def test_no_answer_to_a_save_tells_a_secret(rows, core, admin_client):

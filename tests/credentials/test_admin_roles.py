@@ -40,7 +40,9 @@ def test_nobody_sees_a_page_without_signing_in(client):
     for address in every_page():
         response = client.get(address)
         assert response.status_code == 302
-        assert response.url.startswith("/admin/login/?next=/admin/credentials/")
+        assert response.url.startswith(
+            ("/admin/login/?next=/admin/credentials/", f"/admin/login/?next={CATALOGUE}")
+        )
 
 
 def test_nobody_posts_without_signing_in(client):

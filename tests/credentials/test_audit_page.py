@@ -150,7 +150,7 @@ def test_reports_and_notes_stand_between_the_events(auditor, target):
         ("user:ada", "report", "Target orders-db", "Healthy → Customer must act: Disk full"),
         ("cli:tests@localhost", "create", "Before", ""),
     ]
-    link = reverse("admin:health_component_change", args=[target.pk])
+    link = reverse("health_component", args=[target.pk])
     assert text(auditor).count(f'href="{link}"') == 2
 
 

@@ -7,16 +7,20 @@ from typing import Any
 from unittest import mock
 
 from django.contrib.auth.models import Group, User
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import override_settings
 from django.urls import reverse
 from django.utils import timezone
 
-from credentials import app_tests, probes, testing
+from credentials import app_tests, probes, testing, trials
+from credentials.models import Job
 from health.observations import Observation
 from tests.credentials import admin_pages
-from tests.project.role_cast import PASSWORD, rights
+from tests.project.role_cast import FILE, PASSWORD, rights
 
 PEOPLE = "admin:auth_user_changelist"
 GROUPS = "admin:auth_group_changelist"
+BULK = "/credentials/bulk/"
 FRESH = "another-good-password-42"
 
 
@@ -71,12 +75,27 @@ def _adopt(cast: Any) -> Any:
     return cast.client.post(reverse("adopt_limit", args=[cast.credential.pk]), {"seen": "1/1000"})
 
 
+def _health(cast: Any, act: str, **posted: Any) -> Any:
+    return cast.client.post(reverse("health_act", args=[cast.consumer.pk, act]), posted)
+
+
+def _bulk(cast: Any, act: str, **values: Any) -> Any:
+    """One credential, as the page that asks before sends it."""
+    values = {**values, "seen": "1-1"}
+    return cast.client.post(BULK, {"act": act, "pk": cast.credential.pk, "start": "1", **values})
+
+
+def _cancel(cast: Any, job: Job) -> Any:
+    return cast.client.post(reverse("cancel_job", args=[job.pk]))
+
+
 def _tested(act: Any) -> Any:
     """An act that would ask a provider: who may is decided before, and tried here."""
     now = timezone.now()
     works = Observation("ok", now, now)
     with (
         mock.patch.object(probes, "test", lambda credential: probes.Test(credential, works)),
+        mock.patch.object(trials, "look", lambda one: trials.Trial(probes.Test(one, works))),
         mock.patch.object(app_tests, "test", lambda app: app_tests.AppTest(app, works)),
         # Its threads have connections of their own, which see nothing of this test.
         mock.patch.object(testing, "_in_thread", lambda *args: "Not asked here."),
@@ -84,17 +103,51 @@ def _tested(act: Any) -> Any:
         return act()
 
 
+def _approved(act: Any) -> Any:
+    with override_settings(NOTIFICATION_HOSTS=["hooks.example.com"]):
+        return act()
+
+
+def _view(cast: Any) -> int:
+    """The saved view of who acts; who has none tries any."""
+    return cast.view.pk if cast.view else 1
+
+
 def _pk(role: str) -> int:
     return Group.objects.get(name=role).pk
 
 
 ACTS = {
+    "look for a leaked key": lambda cast: cast.client.post(
+        reverse("find_leaked"), {"leaked": "sk_test_fakeNobodys"}
+    ),
+    # One's own views of a list
+    "save a view": lambda cast: cast.client.post(
+        reverse("save_view"), {"page": "credentials", "name": "New", "query": "kind=stripe_key"}
+    ),
+    "rename a view": lambda cast: cast.client.post(
+        reverse("rename_view", args=[_view(cast)]), {"name": "After"}
+    ),
+    "delete a view": lambda cast: cast.client.post(reverse("delete_view", args=[_view(cast)])),
     # Credentials
     "add a credential": lambda cast: cast.client.post(
         admin_pages.add_page("github_app"), admin_pages.entries("github_app")
     ),
+    "add a credential that was tested": lambda cast: _tested(
+        lambda: cast.client.post(
+            admin_pages.add_page("github_app"), admin_pages.entries("github_app") | {"_test": "1"}
+        )
+    ),
+    "send a file": lambda cast: cast.client.post(
+        reverse("import_credentials"), {"file": SimpleUploadedFile("file.json", FILE)}
+    ),
+    "import a file": lambda cast: cast.client.post(reverse("upload", args=[cast.upload.pk]), {"import": "1"}),
     "rename a credential": lambda cast: _change(cast, cast.credential, name="After"),
     "replace a secret": lambda cast: _change(cast, cast.credential, secret="sk_test_fakeAfter"),
+    "replace a secret on its page": lambda cast: cast.client.post(
+        reverse("replace_secret", args=[cast.credential.pk]),
+        {"secret": "sk_test_fakeAfter", "seen_version": cast.credential.version},
+    ),
     "change a destination": lambda cast: _change(
         cast, cast.shop, shop_url="after.myshopify.com", access_token="shpat_fake_after"
     ),
@@ -128,6 +181,17 @@ ACTS = {
             cast, "admin:credentials_credential_changelist", "test_selected", cast.credential, cast.shop
         )
     ),
+    "look before a bulk test": lambda cast: cast.client.post(BULK, {"act": "test", "pk": cast.credential.pk}),
+    "start a bulk test": lambda cast: _bulk(cast, "test"),
+    "start a bulk pause": lambda cast: _bulk(cast, "pause", confirm="Before", reason="Why.", hours=1),
+    "start a bulk change of limits": lambda cast: _bulk(cast, "limit", **_limit(cast)),
+    "start a bulk change of metadata": lambda cast: _bulk(
+        cast, "metadata", how="set", key="plan", value="growth", form="text"
+    ),
+    "start a bulk deletion": lambda cast: _bulk(cast, "delete", confirm="Before"),
+    "export many credentials": lambda cast: _bulk(cast, "export", format="csv"),
+    "cancel one's own job": lambda cast: _cancel(cast, cast.own_job),
+    "cancel another's job": lambda cast: _cancel(cast, cast.job),
     # OAuth apps
     "test an app": lambda cast: _tested(
         lambda: cast.client.post(reverse("test_oauth_app", args=[cast.app.pk]))
@@ -142,11 +206,40 @@ ACTS = {
     "delete many apps": lambda cast: _selected(
         cast, "admin:credentials_oauthapp_changelist", "delete_selected", cast.app
     ),
+    # Notifications
+    "add a channel": lambda cast: cast.client.post(
+        f"{reverse('admin:credentials_channel_add')}?way=email",
+        {"name": "New", "enabled": "on", "addresses": "new@example.com", "owner": ""},
+    ),
+    "rename a channel": lambda cast: _change(cast, cast.channel, name="After"),
+    "replace the URL of a channel": lambda cast: _approved(
+        lambda: _change(cast, cast.slack, url="https://hooks.example.com/after")
+    ),
+    "delete a channel": lambda cast: _delete(cast, cast.channel),
+    "delete many channels": lambda cast: _selected(
+        cast, "admin:credentials_channel_changelist", "delete_selected", cast.channel, cast.slack
+    ),
+    "send a test message": lambda cast: cast.client.post(reverse("test_channel", args=[cast.channel.pk])),
+    "send a message again": lambda cast: cast.client.post(reverse("deliver_again", args=[cast.delivery.key])),
     # Health
     "report a status": lambda cast: cast.client.post(
-        reverse("admin:health_component_report", args=[cast.sync.pk]),
+        reverse("health_act", args=[cast.sync.pk, "report"]),
         {"status": "sequin_intervention", "code": "broken"},
     ),
+    "write a note": lambda cast: _health(cast, "note", text="Ask Anna."),
+    "remove a note": lambda cast: _health(cast, "remove-note", note=cast.consumer.notes.get().pk),
+    "pause a component": lambda cast: _health(cast, "pause", reason="Maintenance.", hours=1),
+    "resume a component": lambda cast: _health(cast, "resume"),
+    "end one pause of a component": lambda cast: _health(
+        cast, "cancel-pause", pause=cast.consumer.pauses.get().pk
+    ),
+    "plan a provider's maintenance": lambda cast: cast.client.post(
+        reverse("plan_maintenance", args=["stripe"])
+    ),
+    "override a status": lambda cast: _health(
+        cast, "override", status="sequin_intervention", reason="I know better.", hours=1
+    ),
+    "lift an override": lambda cast: _health(cast, "lift"),
     "add a component": lambda cast: cast.client.post(
         reverse("admin:health_component_add"), {"kind": "consumer", "name": "new"}
     ),

@@ -10,7 +10,7 @@ from django.db import connection
 from django.test import Client, override_settings
 from django.utils import timezone
 
-from credentials.models import AuditEvent, Delivery
+from credentials.models import AuditEvent, Delivery, Job, Upload
 from health import pausing, reports
 from health.models import Component, Flip, Note
 from project.models import SavedView
@@ -18,6 +18,9 @@ from project.roles import ROLES
 from tests.credentials.notifications.cast import HOST, make_channel
 from tests.factories import make_credential, make_oauth_app
 
+FILE = (
+    b'[{"name": "Sent", "properties": {"kind": "shopify_oauth2", "access_token": "x", "shop_url": "sent"}}]'
+)
 PASSWORD = "only-for-tests-0123456789"
 # Kept by Django beside what people do.
 BESIDE = {"django_session", "django_admin_log", "django_content_type", "django_migrations"}
@@ -56,7 +59,24 @@ def make_cast(role: str, world: SimpleNamespace | None = None) -> SimpleNamespac
     # The limiter knows what it saw of a limit beyond this transaction: this one is nobody else's.
     credential = make_credential("stripe_key", name="Before")
     view = me and SavedView.objects.create(user=me, page="credentials", name="Mine", query="kind=a")
-    return SimpleNamespace(me=me, client=client_of(me), root=root, credential=credential, view=view, **rows)
+    cast = SimpleNamespace(me=me, client=client_of(me), root=root, credential=credential, view=view, **rows)
+    cast.own_job = make_job(me)
+    cast.upload = make_upload(me or cast.other)
+    return cast
+
+
+def make_upload(person: User) -> Upload:
+    """A file that somebody has sent, and looked at."""
+    upload = Upload(owner=person, name="file.json", size=len(FILE), form="json")
+    counts = dict.fromkeys(("updated", "unchanged", "superseded", "failed"), 0)
+    upload.preview = {"created": 1, **counts, "problems": []}
+    upload.keep(FILE)
+    return upload
+
+
+def make_job(person: User | None) -> Job:
+    """A job that somebody started and no worker has taken yet."""
+    return Job.objects.create(act="test", person=person, actor=f"user:{person or 'nobody'}", total=1)
 
 
 def make_world() -> SimpleNamespace:
@@ -78,9 +98,11 @@ def make_world() -> SimpleNamespace:
     channel = make_channel("email", name="Before")
     with override_settings(NOTIFICATION_HOSTS=[HOST]):
         slack = make_channel("slack")
+    boss = User.objects.create_superuser("boss")
     return SimpleNamespace(
         root=client_of(User.objects.create_superuser("root")),
-        boss=User.objects.create_superuser("boss"),
+        boss=boss,
+        job=make_job(boss),
         other=person("viewer", "other"),
         shop=make_credential("shopify_oauth2", shop_url="before.myshopify.com"),
         app=make_oauth_app(name="Before"),

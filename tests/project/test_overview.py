@@ -60,8 +60,9 @@ def checked(*credentials):
 def test_an_empty_installation_leads_to_the_first_credential(viewer, admin_client):
     text = text_of(viewer.get(HOME))
     assert "First steps" in text and "python manage.py demo" in text
-    assert "Nothing waits for us." not in text and "An operator can do this." in text
-    add = reverse("admin:credentials_credential_add")
+    assert "Nothing waits for us." not in text
+    assert "Whoever is an operator or an admin can add the first one." in text
+    add = reverse("new_credential")
     assert f'href="{add}"' in text_of(admin_client.get(HOME))
 
 

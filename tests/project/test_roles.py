@@ -81,7 +81,20 @@ def addresses(page, cast):
         }
         return [f"{reverse('admin:autocomplete')}?{asked[page.split()[1]]}"]
     names = routes()[page]
-    if page in ("home", "credentials", "health_board", "rate_limits", "oauth_refused"):
+    if page in ("new_credential", "import_credentials"):
+        return [reverse(page)]
+    if page == "upload":
+        return [reverse(page, args=[cast.upload.pk])]
+    if page in (
+        "home",
+        "find",
+        "find_leaked",
+        "credentials",
+        "jobs",
+        "health_board",
+        "rate_limits",
+        "oauth_refused",
+    ):
         return [reverse(page)]
     if page == "providers":
         return [reverse(page)]
@@ -93,6 +106,8 @@ def addresses(page, cast):
         return [reverse(page, args=[cast.channel.pk])]
     if page in ("rate_limit", "credential", "replace_secret"):
         return [reverse(page, args=[cast.credential.pk])]
+    if page == "job":
+        return [reverse(page, args=[cast.job.pk])]
     if page in ("health_component", "health_act"):
         return [reverse(page, args=[cast.sync.pk, *(["report"] if page == "health_act" else [])])]
     if page == "old_address":

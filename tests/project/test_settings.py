@@ -100,6 +100,8 @@ MISTAKES = {
     "TIME_ZONE": ({"TIME_ZONE": "Mars/Base"}, "TIME_ZONE: 'Mars/Base' is not a time zone"),
     "TIME_ZONE folder": ({"TIME_ZONE": "Europe"}, "TIME_ZONE: 'Europe' is not a time zone"),
     "TIME_ZONE path": ({"TIME_ZONE": "../../etc/passwd"}, "is not a time zone"),
+    "METRICS_TOKEN short": ({"METRICS_TOKEN": "hunter2"}, "METRICS_TOKEN can be guessed"),
+    "METRICS_TOKEN repeated": ({"METRICS_TOKEN": "hunter2" * 6}, "METRICS_TOKEN can be guessed"),
     "ALLOWED_HOSTS url": ({"ALLOWED_HOSTS": "https://a.example"}, "is not a host name"),
     "ALLOWED_HOSTS port": ({"ALLOWED_HOSTS": "a.example:8000"}, "is not a host name"),
     "ALLOWED_HOSTS star": ({"ALLOWED_HOSTS": "*", "HTTPS": "on"}, "ALLOWED_HOSTS is *"),
