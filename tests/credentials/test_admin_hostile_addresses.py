@@ -173,7 +173,8 @@ def test_a_strange_question_to_the_completion(client, query, status):
 
 @pytest.mark.parametrize("term", ["", "a", "%25", "%ed%a0%80", "a" * 5_000, "'", "%E2%80%AE"])
 def test_a_strange_word_for_the_search_of_pages(client, term):
-    assert answer(client, f"/admin/search/?s={term}") == OK
+    assert answer(client, f"/find/?q={term}") == OK
+    assert client.get(f"/admin/search/?s={term}").status_code == 302
 
 
 def test_the_redirect_to_any_row_is_gone(client):

@@ -69,7 +69,7 @@ def test_staff_without_rights_are_told_so_and_can_sign_out():
 
 @pytest.mark.parametrize(
     ("right", "first_page"),
-    [("view_credential", LIST), ("view_oauthapp", APPS), ("view_user", "/admin/auth/user/")],
+    [("view_credential", "/credentials/"), ("view_oauthapp", APPS), ("view_user", "/admin/auth/user/")],
 )
 def test_people_start_at_the_first_page_that_they_may_see(right, first_page):
     response = client_of(staff(right)).get("/", follow=True)
