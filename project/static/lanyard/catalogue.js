@@ -16,6 +16,8 @@
   }
 
   input.addEventListener("input", narrow)
+  // What was typed before this script was there.
+  if (input.value !== input.defaultValue) narrow()
   form.addEventListener("submit", (event) => {
     const left = kinds.filter((kind) => !kind.hidden)
     if (left.length === 1) {
