@@ -5,8 +5,8 @@ import os
 
 import pytest
 
-# What asks no database: the simulator, egress, the reading of recorded answers, the supervisor of processes; and
-# how pages look to axe, whatever database they come from.
+# What asks no database: the simulator, egress, the reading of recorded answers, the supervisor of processes;
+# and how pages look to axe, whatever database they come from.
 ONCE = (
     "tests/browser/test_axe.py",
     "tests/simulator/",
