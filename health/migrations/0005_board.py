@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("health", "0004_notifications")]
+    dependencies = [("health", "0003_schedule")]
 
     operations = [
         migrations.AddIndex(
